@@ -1,0 +1,6 @@
+//! The court: rules only. No disk, no network, no clock, no tasks.
+
+pub mod effects;
+pub mod metadata;
+pub mod shard;
+pub mod timers;

@@ -1,0 +1,1 @@
+//! One shard: `__cluster_metadata`.

@@ -1,0 +1,253 @@
+//! Offsets and sizes of the 61-byte v2 batch header, and the fields the broker may rewrite.
+//!
+//! Base offset and partition leader epoch lie outside the CRC and may be set freely. Anything else means a new CRC.
+
+use crate::{LeaderEpoch, Millis, Offset, ProducerEpoch, ProducerId, Sequence};
+
+/// Base offset and batch length: what precedes the counted bytes of a batch.
+pub const LOG_OVERHEAD_BYTES: usize = 12;
+/// The fixed part of a batch before its first record.
+pub const HEADER_SIZE_BYTES: usize = 61;
+
+const BASE_OFFSET: usize = 0;
+const BATCH_LENGTH: usize = 8;
+const PARTITION_LEADER_EPOCH: usize = 12;
+const MAGIC: usize = 16;
+const CRC: usize = 17;
+const ATTRIBUTES: usize = 21;
+const LAST_OFFSET_DELTA: usize = 23;
+const BASE_TIMESTAMP: usize = 27;
+const MAX_TIMESTAMP: usize = 35;
+const PRODUCER_ID: usize = 43;
+const PRODUCER_EPOCH: usize = 51;
+const BASE_SEQUENCE: usize = 53;
+const RECORD_COUNT: usize = 57;
+
+const COMPRESSION_MASK: i16 = 0x07;
+const TIMESTAMP_TYPE_MASK: i16 = 0x08;
+const TRANSACTIONAL_MASK: i16 = 0x10;
+const CONTROL_MASK: i16 = 0x20;
+const DELETE_HORIZON_MASK: i16 = 0x40;
+
+/// Whose clock a batch's timestamps come from (`message.timestamp.type`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TimestampType {
+    /// Set by the producer.
+    #[default]
+    CreateTime,
+    /// Set by the broker at append.
+    LogAppendTime,
+}
+
+/// A copy of one batch header. Getters carry the names of Kafka's specification.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct BatchHeader([u8; HEADER_SIZE_BYTES]);
+
+impl BatchHeader {
+    /// Copies the header from the front of `bytes`; `None` when fewer than 61 bytes are there. Nothing is checked.
+    #[must_use]
+    pub fn read(bytes: &[u8]) -> Option<Self> {
+        bytes.first_chunk::<HEADER_SIZE_BYTES>().map(|chunk| Self(*chunk))
+    }
+
+    /// The 61 bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8; HEADER_SIZE_BYTES] {
+        &self.0
+    }
+
+    fn field<const N: usize>(&self, at: usize) -> [u8; N] {
+        let mut out = [0; N];
+        out.copy_from_slice(&self.0[at..at + N]);
+        out
+    }
+
+    fn put<const N: usize>(&mut self, at: usize, value: [u8; N]) {
+        self.0[at..at + N].copy_from_slice(&value);
+    }
+
+    /// First offset of the batch.
+    #[must_use]
+    pub fn base_offset(&self) -> Offset {
+        Offset(i64::from_be_bytes(self.field(BASE_OFFSET)))
+    }
+
+    /// Bytes after the length field, as written; may be negative in hostile input.
+    #[must_use]
+    pub fn batch_length(&self) -> i32 {
+        i32::from_be_bytes(self.field(BATCH_LENGTH))
+    }
+
+    /// Size of the whole batch in bytes; `None` when the length field cannot hold a v2 header.
+    #[must_use]
+    pub fn size_bytes(&self) -> Option<usize> {
+        let length = usize::try_from(self.batch_length()).ok()?;
+        let size = length.checked_add(LOG_OVERHEAD_BYTES)?;
+        (size >= HEADER_SIZE_BYTES).then_some(size)
+    }
+
+    /// Leader epoch under which the batch was appended.
+    #[must_use]
+    pub fn partition_leader_epoch(&self) -> LeaderEpoch {
+        LeaderEpoch(i32::from_be_bytes(self.field(PARTITION_LEADER_EPOCH)))
+    }
+
+    /// Format version; this house writes and reads 2.
+    #[must_use]
+    pub fn magic(&self) -> i8 {
+        i8::from_be_bytes(self.field(MAGIC))
+    }
+
+    /// CRC-32C over everything from the attributes to the end of the batch.
+    #[must_use]
+    pub fn crc(&self) -> u32 {
+        u32::from_be_bytes(self.field(CRC))
+    }
+
+    /// Raw attribute bits.
+    #[must_use]
+    pub fn attributes(&self) -> i16 {
+        i16::from_be_bytes(self.field(ATTRIBUTES))
+    }
+
+    /// Compression code, 0 to 7; 5 to 7 mean nothing today.
+    #[must_use]
+    pub fn compression_code(&self) -> u8 {
+        (self.attributes() & COMPRESSION_MASK) as u8
+    }
+
+    /// Whose clock the timestamps come from.
+    #[must_use]
+    pub fn timestamp_type(&self) -> TimestampType {
+        if self.attributes() & TIMESTAMP_TYPE_MASK == 0 { TimestampType::CreateTime } else { TimestampType::LogAppendTime }
+    }
+
+    /// Part of a transaction.
+    #[must_use]
+    pub fn is_transactional(&self) -> bool {
+        self.attributes() & TRANSACTIONAL_MASK != 0
+    }
+
+    /// Holds control records (transaction markers, raft control), never handed to applications.
+    #[must_use]
+    pub fn is_control(&self) -> bool {
+        self.attributes() & CONTROL_MASK != 0
+    }
+
+    /// The base timestamp field holds the delete horizon set by the cleaner.
+    #[must_use]
+    pub fn has_delete_horizon(&self) -> bool {
+        self.attributes() & DELETE_HORIZON_MASK != 0
+    }
+
+    /// Last offset minus base offset.
+    #[must_use]
+    pub fn last_offset_delta(&self) -> i32 {
+        i32::from_be_bytes(self.field(LAST_OFFSET_DELTA))
+    }
+
+    /// Last offset of the batch, inclusive.
+    #[must_use]
+    pub fn last_offset(&self) -> Offset {
+        Offset(self.base_offset().0.wrapping_add(i64::from(self.last_offset_delta())))
+    }
+
+    /// The offset after this batch.
+    #[must_use]
+    pub fn next_offset(&self) -> Offset {
+        Offset(self.last_offset().0.wrapping_add(1))
+    }
+
+    /// Timestamp that record timestamp deltas count from.
+    #[must_use]
+    pub fn base_timestamp(&self) -> Millis {
+        Millis(i64::from_be_bytes(self.field(BASE_TIMESTAMP)))
+    }
+
+    /// Largest timestamp of the batch's records.
+    #[must_use]
+    pub fn max_timestamp(&self) -> Millis {
+        Millis(i64::from_be_bytes(self.field(MAX_TIMESTAMP)))
+    }
+
+    /// Producer id, -1 for none.
+    #[must_use]
+    pub fn producer_id(&self) -> ProducerId {
+        ProducerId(i64::from_be_bytes(self.field(PRODUCER_ID)))
+    }
+
+    /// Producer epoch, -1 for none.
+    #[must_use]
+    pub fn producer_epoch(&self) -> ProducerEpoch {
+        ProducerEpoch(i16::from_be_bytes(self.field(PRODUCER_EPOCH)))
+    }
+
+    /// Sequence number of the first record, -1 for none.
+    #[must_use]
+    pub fn base_sequence(&self) -> Sequence {
+        Sequence(i32::from_be_bytes(self.field(BASE_SEQUENCE)))
+    }
+
+    /// Sequence number of the last record, wrapping from `i32::MAX` to 0; -1 for none.
+    #[must_use]
+    pub fn last_sequence(&self) -> Sequence {
+        let base = self.base_sequence();
+        if base.0 < 0 { Sequence(-1) } else { base.plus(self.last_offset_delta()) }
+    }
+
+    /// Number of records in the batch, as written; may be negative in hostile input.
+    #[must_use]
+    pub fn record_count(&self) -> i32 {
+        i32::from_be_bytes(self.field(RECORD_COUNT))
+    }
+
+    /// Rewrites the base offset (outside the CRC).
+    pub fn set_base_offset(&mut self, offset: Offset) {
+        self.put(BASE_OFFSET, offset.0.to_be_bytes());
+    }
+
+    /// Rewrites the partition leader epoch (outside the CRC).
+    pub fn set_partition_leader_epoch(&mut self, epoch: LeaderEpoch) {
+        self.put(PARTITION_LEADER_EPOCH, epoch.0.to_be_bytes());
+    }
+
+    /// Stamps LogAppendTime: sets the attribute bit and the largest timestamp, then the CRC over the new header and `records`
+    /// (all bytes of the batch after the header).
+    pub fn stamp_log_append_time(&mut self, now: Millis, records: &[u8]) {
+        self.put(ATTRIBUTES, (self.attributes() | TIMESTAMP_TYPE_MASK).to_be_bytes());
+        self.put(MAX_TIMESTAMP, now.0.to_be_bytes());
+        self.put(CRC, self.computed_crc(records).to_be_bytes());
+    }
+
+    /// The CRC-32C that belongs to this header followed by `records`.
+    #[must_use]
+    pub fn computed_crc(&self, records: &[u8]) -> u32 {
+        crc32c::crc32c_append(crc32c::crc32c(&self.0[ATTRIBUTES..]), records)
+    }
+}
+
+impl std::fmt::Debug for BatchHeader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("BatchHeader")
+            .field("base_offset", &self.base_offset().0)
+            .field("last_offset", &self.last_offset().0)
+            .field("batch_length", &self.batch_length())
+            .field("partition_leader_epoch", &self.partition_leader_epoch().0)
+            .field("magic", &self.magic())
+            .field("attributes", &self.attributes())
+            .field("producer_id", &self.producer_id().0)
+            .field("producer_epoch", &self.producer_epoch().0)
+            .field("base_sequence", &self.base_sequence().0)
+            .field("record_count", &self.record_count())
+            .finish()
+    }
+}
+
+impl Sequence {
+    /// The sequence `count` records further on, wrapping from `i32::MAX` to 0.
+    #[must_use]
+    pub fn plus(self, count: i32) -> Self {
+        let sum = i64::from(self.0) + i64::from(count);
+        Self((sum % (i64::from(i32::MAX) + 1)) as i32)
+    }
+}
