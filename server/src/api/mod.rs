@@ -1,0 +1,3 @@
+//! Kafka APIs.
+
+pub mod response;
