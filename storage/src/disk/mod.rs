@@ -3,11 +3,17 @@
 //! `real.rs` is files, `faulty.rs` is a simulated disk for tests that loses un-synced writes, tears writes, runs out of space.
 //! Everything is positioned: no file has a cursor. Nothing else in the workspace's storage crate may call `std::fs`.
 
+mod real;
+mod whole;
+
 use std::fmt::Debug;
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::path::Path;
 use std::sync::Arc;
+
+pub use real::RealDisk;
+pub use whole::{read_file, replace_file, sync_parent};
 
 /// How a file is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +39,15 @@ pub struct Entry {
     pub size_bytes: u64,
 }
 
+/// How much a file system holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Space {
+    /// Size of the file system.
+    pub total_bytes: u64,
+    /// What an ordinary process may still write.
+    pub usable_bytes: u64,
+}
+
 /// A file system, as far as a log needs one.
 pub trait Disk: Send + Sync + Debug {
     /// Opens a file.
@@ -53,6 +68,8 @@ pub trait Disk: Send + Sync + Debug {
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
     /// Takes an exclusive lock on a file (created when missing) until the returned handle is dropped; `WouldBlock` when another holds it.
     fn lock(&self, path: &Path) -> io::Result<Box<dyn Debug + Send + Sync>>;
+    /// Size and free space of the file system that holds `path`.
+    fn space(&self, path: &Path) -> io::Result<Space>;
 }
 
 /// An open file.
