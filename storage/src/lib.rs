@@ -4,6 +4,7 @@ pub mod batch;
 pub mod disk;
 mod error;
 mod ids;
+pub mod log;
 
 pub use error::StorageError;
 pub use ids::{LeaderEpoch, LogId, Millis, Offset, ProducerEpoch, ProducerId, Sequence};
