@@ -1,10 +1,14 @@
 //! The vault: record batches, segments, partition logs. No network, no clock, no tasks, no Kafka error codes.
 
 pub mod batch;
+mod checkpoint;
 pub mod disk;
+mod epochs;
 mod error;
 mod ids;
 pub mod log;
 
+pub use checkpoint::{CheckpointKind, OffsetCheckpoint};
+pub use epochs::{EpochEntry, LEADER_EPOCH_CHECKPOINT, LeaderEpochCache, parse_epochs};
 pub use error::StorageError;
 pub use ids::{LeaderEpoch, LogId, Millis, Offset, ProducerEpoch, ProducerId, Sequence};
