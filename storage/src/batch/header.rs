@@ -39,6 +39,47 @@ pub enum TimestampType {
     LogAppendTime,
 }
 
+/// What a new header is made of.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct HeaderFields {
+    pub(super) base_offset: Offset,
+    pub(super) partition_leader_epoch: LeaderEpoch,
+    pub(super) compression_code: u8,
+    pub(super) log_append_time: Option<Millis>,
+    pub(super) transactional: bool,
+    pub(super) control: bool,
+    pub(super) base_timestamp: Millis,
+    pub(super) max_timestamp: Millis,
+    pub(super) producer_id: ProducerId,
+    pub(super) producer_epoch: ProducerEpoch,
+    pub(super) base_sequence: Sequence,
+    pub(super) record_count: i32,
+}
+
+impl Default for HeaderFields {
+    fn default() -> Self {
+        Self {
+            base_offset: Offset(0),
+            partition_leader_epoch: LeaderEpoch(-1),
+            compression_code: 0,
+            log_append_time: None,
+            transactional: false,
+            control: false,
+            base_timestamp: super::NO_TIMESTAMP,
+            max_timestamp: super::NO_TIMESTAMP,
+            producer_id: ProducerId(-1),
+            producer_epoch: ProducerEpoch(-1),
+            base_sequence: Sequence(-1),
+            record_count: 0,
+        }
+    }
+}
+
+/// A batch is bounded by `i32::MAX` bytes; whoever builds one stays below.
+fn length_field(records: &[u8]) -> i32 {
+    i32::try_from(HEADER_SIZE_BYTES - LOG_OVERHEAD_BYTES + records.len()).expect("a batch is smaller than 2 GiB")
+}
+
 /// A copy of one batch header. Getters carry the names of Kafka's specification.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct BatchHeader([u8; HEADER_SIZE_BYTES]);
@@ -217,6 +258,50 @@ impl BatchHeader {
         self.put(ATTRIBUTES, (self.attributes() | TIMESTAMP_TYPE_MASK).to_be_bytes());
         self.put(MAX_TIMESTAMP, now.0.to_be_bytes());
         self.put(CRC, self.computed_crc(records).to_be_bytes());
+    }
+
+    /// Stamps CreateTime with the largest timestamp that the records really have, then the CRC over the new header and `records`.
+    pub fn stamp_create_time(&mut self, max_timestamp: Millis, records: &[u8]) {
+        self.put(ATTRIBUTES, (self.attributes() & !TIMESTAMP_TYPE_MASK).to_be_bytes());
+        self.put(MAX_TIMESTAMP, max_timestamp.0.to_be_bytes());
+        self.put(CRC, self.computed_crc(records).to_be_bytes());
+    }
+
+    /// Puts other record bytes under the same header: sets the compression code, the length and the CRC.
+    pub(super) fn replace_records(&mut self, compression_code: u8, records: &[u8]) {
+        let attributes = (self.attributes() & !COMPRESSION_MASK) | (i16::from(compression_code) & COMPRESSION_MASK);
+        self.put(ATTRIBUTES, attributes.to_be_bytes());
+        self.put(BATCH_LENGTH, length_field(records).to_be_bytes());
+        self.put(CRC, self.computed_crc(records).to_be_bytes());
+    }
+
+    /// Lays out a new header for `records`, CRC included.
+    pub(super) fn build(fields: &HeaderFields, records: &[u8]) -> Self {
+        let mut attributes = i16::from(fields.compression_code) & COMPRESSION_MASK;
+        if fields.log_append_time.is_some() {
+            attributes |= TIMESTAMP_TYPE_MASK;
+        }
+        if fields.transactional {
+            attributes |= TRANSACTIONAL_MASK;
+        }
+        if fields.control {
+            attributes |= CONTROL_MASK;
+        }
+        let mut header = Self([0; HEADER_SIZE_BYTES]);
+        header.put(BASE_OFFSET, fields.base_offset.0.to_be_bytes());
+        header.put(BATCH_LENGTH, length_field(records).to_be_bytes());
+        header.put(PARTITION_LEADER_EPOCH, fields.partition_leader_epoch.0.to_be_bytes());
+        header.put(MAGIC, 2_i8.to_be_bytes());
+        header.put(ATTRIBUTES, attributes.to_be_bytes());
+        header.put(LAST_OFFSET_DELTA, (fields.record_count - 1).to_be_bytes());
+        header.put(BASE_TIMESTAMP, fields.base_timestamp.0.to_be_bytes());
+        header.put(MAX_TIMESTAMP, fields.log_append_time.unwrap_or(fields.max_timestamp).0.to_be_bytes());
+        header.put(PRODUCER_ID, fields.producer_id.0.to_be_bytes());
+        header.put(PRODUCER_EPOCH, fields.producer_epoch.0.to_be_bytes());
+        header.put(BASE_SEQUENCE, fields.base_sequence.0.to_be_bytes());
+        header.put(RECORD_COUNT, fields.record_count.to_be_bytes());
+        header.put(CRC, header.computed_crc(records).to_be_bytes());
+        header
     }
 
     /// The CRC-32C that belongs to this header followed by `records`.
