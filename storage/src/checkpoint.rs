@@ -1,6 +1,6 @@
 //! The small text files that remember offsets across a restart, in Kafka's format: a version, a count, one entry a line.
 //!
-//! Three of them lie at the root of each data directory and speak about every log in it ([`OffsetCheckpoint`]); each partition has a
+//! Some lie at the root of each data directory and speak about every log in it ([`OffsetCheckpoint`]); each partition has a
 //! `leader-epoch-checkpoint` of the same shape (see `epochs`). They are written whole and replaced at once. They carry no checksum:
 //! a reader believes only a text that is right to the last line, and otherwise goes without, which costs a longer recovery and
 //! never a record.
@@ -25,11 +25,13 @@ pub enum CheckpointKind {
     LogStartOffset,
     /// The high watermark.
     Replication,
+    /// How far the cleaner has compacted.
+    Cleaner,
 }
 
 impl CheckpointKind {
-    /// All three.
-    pub const ALL: [Self; 3] = [Self::RecoveryPoint, Self::LogStartOffset, Self::Replication];
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::RecoveryPoint, Self::LogStartOffset, Self::Replication, Self::Cleaner];
 
     /// Kafka's file name.
     #[must_use]
@@ -38,6 +40,7 @@ impl CheckpointKind {
             Self::RecoveryPoint => "recovery-point-offset-checkpoint",
             Self::LogStartOffset => "log-start-offset-checkpoint",
             Self::Replication => "replication-offset-checkpoint",
+            Self::Cleaner => "cleaner-offset-checkpoint",
         }
     }
 }
@@ -213,7 +216,7 @@ mod tests {
             assert_eq!(read, written);
             assert!(warning.is_none());
         }
-        assert_eq!(RealDisk.list(dir.path()).expect("listed").len(), 3, "no temporary file stays");
+        assert_eq!(RealDisk.list(dir.path()).expect("listed").len(), CheckpointKind::ALL.len(), "no temporary file stays");
     }
 
     #[test]

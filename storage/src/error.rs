@@ -40,6 +40,14 @@ pub enum StorageError {
         /// The lock file.
         path: PathBuf,
     },
+    /// A data directory is not ours to use as it is: another cluster's or node's, an unknown version, a contradiction.
+    #[error("{}: {reason}", path.display())]
+    Refused {
+        /// The file or directory that says so.
+        path: PathBuf,
+        /// What it says, what was expected, what to do.
+        reason: String,
+    },
 }
 
 impl StorageError {

@@ -7,8 +7,9 @@ mod epochs;
 mod error;
 mod ids;
 pub mod log;
+pub mod meta;
 
 pub use checkpoint::{CheckpointKind, OffsetCheckpoint};
 pub use epochs::{EpochEntry, LEADER_EPOCH_CHECKPOINT, LeaderEpochCache, parse_epochs};
 pub use error::StorageError;
-pub use ids::{LeaderEpoch, LogId, Millis, Offset, ProducerEpoch, ProducerId, Sequence};
+pub use ids::{LeaderEpoch, LogId, Millis, Offset, ProducerEpoch, ProducerId, Sequence, uuid_from_text, uuid_to_text};
