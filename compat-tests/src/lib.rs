@@ -1,1 +1,28 @@
-//! The harness of the compatibility stories.
+//! The harness of the compatibility stories: real clients and tools against the real binary.
+//!
+//! What lives here: starting and stopping a broker ([`Broker`], either Ottla or Apache Kafka), the real text that the stories
+//! send ([`corpus`]), and running foreign programs ([`kcat`], [`java`]). What does not: the stories; each is a file in `tests/`.
+//!
+//! A story is a function of one running [`Broker`] and knows nothing of which broker it is. [`story`] runs it against Ottla, and, with
+//! `OTTLA_COMPAT_ORACLE=1` in the environment, first against Apache Kafka: a story that fails there tests nothing.
+//! (`OTTLA_COMPAT_ORACLE=only` leaves Ottla out.)
+
+mod broker;
+pub mod corpus;
+pub mod java;
+pub mod kcat;
+mod ottla;
+pub mod process;
+pub mod rng;
+mod toolchain;
+pub mod wire;
+
+pub use broker::{Broker, BrokerOptions, Target, story};
+pub use toolchain::{Toolchain, need, skip};
+
+use std::path::PathBuf;
+
+/// The root of the workspace's sources.
+pub fn workspace_root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).parent().expect("compat-tests lies in the workspace").to_path_buf()
+}

@@ -1,0 +1,94 @@
+//! Apache Kafka's own programs: the jars of one pinned version, resolved once by Maven into `compat-tests/.cache`, run by `java`.
+
+use crate::process::{Finished, no_input, run};
+use crate::{Toolchain, workspace_root};
+use anyhow::Result;
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+const LIMIT: Duration = Duration::from_secs(240);
+
+/// A JDK and the jars.
+#[derive(Clone, Debug)]
+pub struct Java {
+    class_path: String,
+}
+
+impl Java {
+    /// Looks for `java` and the jars; lets Maven fetch the jars when the cache does not hold those of today's `pom.xml`.
+    pub fn find() -> Toolchain<Java> {
+        static FOUND: OnceLock<Toolchain<Java>> = OnceLock::new();
+        FOUND.get_or_init(resolve).clone()
+    }
+
+    /// `java ... Class`, still without the program's own arguments.
+    pub fn command(&self, class: &str, jvm: &[&str]) -> Command {
+        let mut command = Command::new("java");
+        command.args(jvm).arg("-cp").arg(&self.class_path).arg(class);
+        command
+    }
+
+    /// Runs a main class of the jars to its end.
+    pub fn main(&self, class: &str, args: &[&str]) -> Result<Finished> {
+        self.feed(class, args, no_input)
+    }
+
+    /// Runs a main class with something on its standard input.
+    pub fn feed(&self, class: &str, args: &[&str], input: impl FnOnce(&mut dyn Write) -> std::io::Result<()> + Send) -> Result<Finished> {
+        run(self.command(class, &["-Xmx256m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]).args(args), input, LIMIT)
+    }
+
+    /// Compiles and runs a single-file program of `compat-tests/java`.
+    pub fn source(&self, file: &str, args: &[&str]) -> Result<Finished> {
+        let path = java_dir().join(file);
+        run(self.command(&path.to_string_lossy(), &["-Xmx512m"]).args(args), no_input, LIMIT)
+    }
+}
+
+fn java_dir() -> PathBuf {
+    workspace_root().join("compat-tests/java")
+}
+
+fn resolve() -> Toolchain<Java> {
+    if !runs("javac", "-version") || !runs("java", "-version") {
+        return Err("no JDK on the path (Debian: apt install default-jdk-headless)".to_owned());
+    }
+    let cache = workspace_root().join("compat-tests/.cache");
+    let pom = fs::read(java_dir().join("pom.xml")).map_err(|error| format!("compat-tests/java/pom.xml: {error}"))?;
+    let (jars, stamp) = (cache.join("jars"), cache.join("pom.xml"));
+    let class_path = format!("{}/*", jars.display());
+    // Several test programs may come here at once; one fetches, the others wait for the lock.
+    let lock = fs::create_dir_all(&cache).and_then(|()| File::create(cache.join("lock"))).and_then(|file| file.lock().map(|()| file));
+    let _lock = lock.map_err(|error| format!("compat-tests/.cache: {error}"))?;
+    if fs::read(&stamp).is_ok_and(|fetched| fetched == pom) {
+        return Ok(Java { class_path });
+    }
+    fetch(&jars)?;
+    fs::write(&stamp, pom).map_err(|error| format!("compat-tests/.cache: {error}"))?;
+    Ok(Java { class_path })
+}
+
+fn fetch(jars: &Path) -> Result<(), String> {
+    if !runs("mvn", "--version") {
+        return Err("the Kafka jars are not cached and Maven is not on the path (Debian: apt install maven)".to_owned());
+    }
+    let _ = fs::remove_dir_all(jars);
+    let output = Command::new("mvn")
+        .current_dir(java_dir())
+        .args(["--quiet", "--batch-mode", "dependency:copy-dependencies", "-DincludeScope=runtime"])
+        .arg(format!("-DoutputDirectory={}", jars.display()))
+        .output()
+        .map_err(|error| format!("mvn: {error}"))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(format!("Maven could not fetch the Kafka jars: {}", String::from_utf8_lossy(&output.stdout).trim()))
+}
+
+fn runs(program: &str, question: &str) -> bool {
+    Command::new(program).arg(question).stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+}
