@@ -8,6 +8,7 @@ mod error;
 mod ids;
 pub mod log;
 pub mod meta;
+pub mod producer;
 
 pub use checkpoint::{CheckpointKind, OffsetCheckpoint};
 pub use epochs::{EpochEntry, LEADER_EPOCH_CHECKPOINT, LeaderEpochCache, parse_epochs};
