@@ -54,7 +54,8 @@ pub struct Limits {
     pub request_topics_max: usize,
     /// Partitions in one request. More: the connection is closed.
     pub request_partitions_max: usize,
-    /// Array elements of every kind in one request. More: the connection is closed.
+    /// Array elements of every kind and unknown tagged fields in one request: what bounds the memory of a decoded request, at up to half a
+    /// kilobyte each. More: the connection is closed.
     pub request_elements_max: usize,
     /// Unknown and known tagged fields in one structure. More: the connection is closed.
     pub tagged_fields_max: usize,
@@ -83,8 +84,10 @@ impl Default for Limits {
             queued_response_bytes_max: 64 * MIB as u64,
             request_topics_max: 10_000,
             request_partitions_max: 100_000,
-            request_elements_max: 500_000,
+            request_elements_max: 200_000,
             tagged_fields_max: 256,
         }
     }
 }
+
+const _: () = assert!(std::mem::size_of::<usize>() >= 8, "sizes of frames and budgets are counted in usize");

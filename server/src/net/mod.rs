@@ -4,6 +4,19 @@
 //! no request by meaning. It promises: requests of a connection are handed over in arrival order, answers leave in the same order,
 //! nothing is handed over that the guard has not walked, and no client can make us hold more than `limits` allows.
 
+mod admission;
+mod buffers;
+mod connection;
+mod frame;
+pub mod guard;
+mod listener;
+mod output;
+mod reactor;
+mod shapes;
+
+pub use listener::{BindError, BoundListener, ListenerSpec, Listeners, Serving};
+pub use reactor::Reactors;
+
 use crate::api::response::Response;
 use bytes::Bytes;
 use kafka_protocol::protocol::StrBytes;

@@ -1,0 +1,3 @@
+//! Bytes that are no requests, and clients that will not read or write.
+
+use super::*;
