@@ -7,6 +7,7 @@ mod epochs;
 mod error;
 mod ids;
 pub mod log;
+pub mod manager;
 pub mod meta;
 pub mod producer;
 

@@ -84,6 +84,10 @@ pub trait DiskFile: Send + Sync + Debug {
     fn set_len(&self, size_bytes: u64) -> io::Result<()>;
     /// Current size.
     fn len(&self) -> io::Result<u64>;
+    /// True for a file of size 0.
+    fn is_empty(&self) -> io::Result<bool> {
+        Ok(self.len()? == 0)
+    }
     /// The descriptor for a zero-copy send; `None` for a simulated file.
     fn as_fd(&self) -> Option<BorrowedFd<'_>>;
 }

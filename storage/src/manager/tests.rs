@@ -1,0 +1,287 @@
+use std::fs;
+
+use super::*;
+use crate::disk::RealDisk;
+use crate::meta::CLEAN_SHUTDOWN;
+
+struct House {
+    temporary: tempfile::TempDir,
+    ids: u128,
+}
+
+impl House {
+    fn new() -> Self {
+        Self { temporary: tempfile::tempdir().expect("a temporary directory"), ids: 1000 }
+    }
+
+    fn dir(&self, name: &str) -> PathBuf {
+        self.temporary.path().join(name)
+    }
+
+    fn config(&self, dirs: &[&str]) -> LogManagerConfig {
+        LogManagerConfig {
+            log_dirs: dirs.iter().map(|name| self.dir(name)).collect(),
+            metadata_log_dir: None,
+            node_id: 1,
+            cluster_id: None,
+        }
+    }
+
+    fn open_with(&mut self, config: &LogManagerConfig) -> Result<LogManager, StorageError> {
+        LogManager::open(Arc::new(RealDisk), config, &mut || {
+            self.ids += 1;
+            Uuid::from_u128(self.ids)
+        })
+    }
+
+    fn open(&mut self, dirs: &[&str]) -> Result<LogManager, StorageError> {
+        let config = self.config(dirs);
+        self.open_with(&config)
+    }
+
+    fn write(&self, path: &str, text: &str) {
+        let path = self.dir(path);
+        fs::create_dir_all(path.parent().expect("a parent")).expect("created");
+        fs::write(path, text).expect("written");
+    }
+
+    fn read(&self, path: &str) -> String {
+        fs::read_to_string(self.dir(path)).expect("there")
+    }
+
+    fn refusal(&mut self, dirs: &[&str]) -> String {
+        self.open(dirs).expect_err("refused").to_string()
+    }
+}
+
+fn id(topic: &str, partition: i32, topic_id: u128) -> LogId {
+    LogId { topic: topic.into(), topic_id: Uuid::from_u128(topic_id), partition }
+}
+
+fn offsets(id: LogId, recovery_point: i64, log_start_offset: i64, high_watermark: i64) -> LogOffsets {
+    let [recovery_point, log_start_offset, high_watermark] = [recovery_point, log_start_offset, high_watermark].map(Offset);
+    LogOffsets { id, recovery_point, log_start_offset, high_watermark }
+}
+
+#[test]
+fn empty_directories_become_ours_and_stay_ours() {
+    let mut house = House::new();
+    let manager = house.open(&["deep/a", "b"]).expect("opened");
+    let cluster_id = manager.cluster_id().to_owned();
+    let ids: Vec<Uuid> = manager.dirs().iter().map(DataDir::directory_id).collect();
+    assert_ne!(ids[0], ids[1]);
+    assert_eq!(manager.metadata_dir(), house.dir("deep/a"));
+    assert!(manager.dirs().iter().all(|dir| dir.clean_shutdown().is_none()));
+    drop(manager);
+
+    let manager = house.open(&["deep/a", "b"]).expect("opened again");
+    assert_eq!(manager.cluster_id(), cluster_id);
+    assert_eq!(manager.dirs().iter().map(DataDir::directory_id).collect::<Vec<_>>(), ids);
+    assert!(manager.warnings().is_empty());
+}
+
+#[test]
+fn a_directory_added_later_joins_the_cluster_of_the_others() {
+    let mut house = House::new();
+    let cluster_id = house.open(&["a"]).expect("opened").cluster_id().to_owned();
+    let manager = house.open(&["new", "a"]).expect("opened");
+    assert_eq!(manager.cluster_id(), cluster_id);
+    assert!(house.read("new/meta.properties").contains(&format!("cluster.id={cluster_id}\n")));
+}
+
+#[test]
+fn a_directory_without_an_id_of_its_own_is_given_one() {
+    let mut house = House::new();
+    house.write("a/meta.properties", "version=1\nnode.id=1\ncluster.id=old cluster\n");
+    let directory_id = house.open(&["a"]).expect("opened").dirs()[0].directory_id();
+    let text = house.read("a/meta.properties");
+    assert!(text.contains("cluster.id=old cluster\n") && text.contains(&uuid_to_text(directory_id)), "{text}");
+}
+
+#[test]
+fn data_of_others_is_refused_and_left_as_it_was() {
+    let mut house = House::new();
+    let meta = "version=1\nnode.id=1\ncluster.id=one\ndirectory.id=ncAqN1M8l_nNhWG6f4DHPA\n";
+    house.write("a/meta.properties", meta);
+    house.write("a/.kafka_cleanshutdown", "{\"version\":0,\"brokerEpoch\":5}");
+    house.write("other/meta.properties", "version=1\nnode.id=1\ncluster.id=two\ndirectory.id=MvPK-asNn7HIyzmpH3xHZg\n");
+    house.write("node/meta.properties", "version=1\nnode.id=2\ncluster.id=one\ndirectory.id=MvPK-asNn7HIyzmpH3xHZg\n");
+    house.write("copy/meta.properties", meta);
+    house.write("future/meta.properties", "version=2\n");
+    house.write("orphan/foo-0/00000000000000000000.log", "");
+
+    assert!(house.refusal(&["a", "other"]).contains("belongs to another cluster"));
+    assert!(house.refusal(&["a", "node"]).contains("node.id is 2, but this node is 1"));
+    assert!(house.refusal(&["a", "copy"]).contains("one is a copy"));
+    assert!(house.refusal(&["a", "future"]).contains("version 2"));
+    assert!(house.refusal(&["orphan"]).contains("no meta.properties"));
+    assert!(house.refusal(&["a", "b", "a"]).contains("named twice"));
+    assert!(house.refusal(&[]).contains("log.dirs"));
+    let mut config = house.config(&["a"]);
+    config.cluster_id = Some("three".into());
+    let error = house.open_with(&config).expect_err("refused").to_string();
+    assert!(error.contains("the configuration says three"), "{error}");
+
+    assert_eq!(house.read("a/meta.properties"), meta);
+    let manager = house.open(&["a"]).expect("its owner is let in");
+    assert_eq!(manager.previous_broker_epoch(), Some(5), "the marker outlived the refusals");
+}
+
+#[test]
+fn a_second_broker_on_the_same_directory_is_turned_away() {
+    let mut house = House::new();
+    let first = house.open(&["a"]).expect("opened");
+    assert!(matches!(house.open(&["b", "a"]), Err(StorageError::Locked { path }) if path == house.dir("a/.lock")));
+    drop(first);
+    house.open(&["b", "a"]).expect("free again");
+}
+
+#[test]
+fn the_marker_of_a_clean_stop_is_gone_once_seen() {
+    let mut house = House::new();
+    house.open(&["a"]).expect("opened").close([], 17).expect("closed");
+    assert_eq!(house.read("a/.kafka_cleanshutdown"), "{\"version\":0,\"brokerEpoch\":17}");
+    let manager = house.open(&["a"]).expect("opened");
+    assert_eq!(manager.previous_broker_epoch(), Some(17));
+    assert!(!house.dir("a").join(CLEAN_SHUTDOWN).exists());
+    drop(manager);
+    assert_eq!(house.open(&["a"]).expect("opened").previous_broker_epoch(), None, "the run between was not stopped cleanly");
+}
+
+#[test]
+fn a_closed_manager_has_given_up_its_locks() {
+    let mut house = House::new();
+    let manager = house.open(&["a"]).expect("opened");
+    manager.close([], 1).expect("closed");
+    house.open(&["a"]).expect("free");
+}
+
+#[test]
+fn a_crashed_directory_gets_no_marker_before_its_logs_were_opened() {
+    let mut house = House::new();
+    drop(house.open(&["a"]).expect("opened"));
+    house.write("a/foo-0/partition.metadata", "version: 0\ntopic_id: AAAAAAAAAAAAAAAAAAAD6A");
+    let manager = house.open(&["a"]).expect("opened");
+    manager.close([], 1).expect("closed");
+    assert!(!house.dir("a").join(CLEAN_SHUTDOWN).exists());
+}
+
+#[test]
+fn logs_are_found_with_their_ids_and_states() {
+    let mut house = House::new();
+    drop(house.open(&["a", "b"]).expect("opened"));
+    house.write("a/with-dashes-3-1/partition.metadata", "version: 0\ntopic_id: 8Zse4M6WSiW20NYEuxNfRA");
+    house.write("a/__cluster_metadata-0/partition.metadata", "version: 0\ntopic_id: AAAAAAAAAAAAAAAAAAAAAQ");
+    house.write("b/gone-0.8a371ab2070b4f94882b0958fb907a96-delete/00000000000000000000.log", "");
+    house.write("b/old-0/00000000000000000000.log", "");
+    house.write("b/scrambled-0/partition.metadata", "version: 0\n");
+    house.write("b/lost+found/x", "");
+    house.write("b/remote-log-index-cache/x", "");
+    let manager = house.open(&["a", "b"]).expect("opened");
+    let found: Vec<(String, i32, bool, LogState)> =
+        manager.logs().into_iter().map(|log| (log.topic, log.partition, log.topic_id.is_some(), log.state)).collect();
+    let expected = [
+        ("with-dashes-3", 1, true, LogState::Current),
+        ("old", 0, false, LogState::Current),
+        ("scrambled", 0, false, LogState::Current),
+        ("gone", 0, false, LogState::Deleted),
+    ];
+    assert_eq!(found, expected.map(|(topic, partition, has_id, state)| (topic.to_owned(), partition, has_id, state)));
+    assert_eq!(manager.warnings().len(), 2, "{:?}", manager.warnings());
+    assert_eq!(manager.dir_of("old", 0).map(DataDir::path), Some(house.dir("b").as_path()));
+
+    let pending = manager.pending_deletions();
+    assert_eq!(pending.len(), 1);
+    pending.into_iter().for_each(|job| job.run().expect("removed"));
+    assert!(!house.dir("b/gone-0.8a371ab2070b4f94882b0958fb907a96-delete").exists());
+}
+
+#[test]
+fn a_log_in_two_directories_is_for_the_operator_to_sort_out() {
+    let mut house = House::new();
+    drop(house.open(&["a", "b"]).expect("opened"));
+    house.write("a/foo-0/x", "");
+    house.write("b/foo-0/x", "");
+    assert!(house.refusal(&["a", "b"]).contains("the same log is in"));
+}
+
+#[test]
+fn a_log_of_another_topic_id_is_not_opened() {
+    let mut house = House::new();
+    drop(house.open(&["a"]).expect("opened"));
+    house.write("a/foo-0/partition.metadata", "version: 0\ntopic_id: 8Zse4M6WSiW20NYEuxNfRA");
+    let manager = house.open(&["a"]).expect("opened");
+    let error = manager.open_log(&id("foo", 0, 77), Arc::default(), Millis(0)).expect_err("another topic");
+    assert!(error.to_string().contains("belongs to topic id 8Zse4M6WSiW20NYEuxNfRA"), "{error}");
+    let error = manager.open_log(&id("foo", 1, 77), Arc::default(), Millis(0)).expect_err("none");
+    assert!(matches!(error, StorageError::Io { .. }));
+}
+
+#[test]
+fn checkpoints_keep_what_was_not_told_anew_and_drop_what_is_gone() {
+    let mut house = House::new();
+    drop(house.open(&["a"]).expect("opened"));
+    for name in ["a/foo-0/x", "a/foo-1/x"] {
+        house.write(name, "");
+    }
+    house.write("a/recovery-point-offset-checkpoint", "0\n3\nfoo 0 5\nfoo 1 7\nvanished 0 9\n");
+    let manager = house.open(&["a"]).expect("opened");
+    manager.write_checkpoints(&KEPT, [offsets(id("foo", 0, 1), 10, 0, 12)]).expect("written");
+    assert_eq!(house.read("a/recovery-point-offset-checkpoint"), "0\n2\nfoo 0 10\nfoo 1 7\n");
+    assert!(!house.dir("a/log-start-offset-checkpoint").exists(), "there is nothing to say");
+    assert_eq!(house.read("a/replication-offset-checkpoint"), "0\n1\nfoo 0 12\n");
+    assert_eq!(manager.checkpointed_high_watermark(&id("foo", 0, 1)), Some(Offset(12)));
+
+    fs::remove_file(house.dir("a/replication-offset-checkpoint")).expect("removed");
+    manager.write_checkpoints(&KEPT, [offsets(id("foo", 0, 1), 10, 3, 12)]).expect("written");
+    assert_eq!(house.read("a/log-start-offset-checkpoint"), "0\n1\nfoo 0 3\n");
+    assert!(!house.dir("a/replication-offset-checkpoint").exists(), "what has not changed is not written");
+
+    let job = manager.delete_log(&id("foo", 0, 1), Uuid::from_u128(0xabc)).expect("deleted");
+    assert_eq!(job.path(), house.dir("a/foo-0.00000000000000000000000000000abc-delete"));
+    manager.mark_stray("foo", 1, Uuid::from_u128(0xdef)).expect("put aside");
+    manager.write_checkpoints(&KEPT, []).expect("written");
+    assert_eq!(house.read("a/recovery-point-offset-checkpoint"), "0\n0\n");
+    job.run().expect("removed");
+    assert!(house.dir("a/foo-1.00000000000000000000000000000def-stray").exists());
+    assert!(!house.dir("a/foo-0.00000000000000000000000000000abc-delete").exists());
+}
+
+#[test]
+fn an_unreadable_checkpoint_means_recovery_from_the_beginning() {
+    let mut house = House::new();
+    drop(house.open(&["a"]).expect("opened"));
+    house.write("a/foo-0/x", "");
+    house.write("a/recovery-point-offset-checkpoint", "0\n1\nfoo 0 5");
+    house.write("a/log-start-offset-checkpoint", "0\n1\nfoo zero 5\n");
+    let manager = house.open(&["a"]).expect("opened");
+    let dir = &manager.dirs()[0];
+    assert_eq!(dir.offset(CheckpointKind::RecoveryPoint, "foo", 0), Some(Offset(5)), "the last line end is no loss");
+    assert_eq!(dir.offset(CheckpointKind::LogStartOffset, "foo", 0), None);
+    assert_eq!(manager.warnings().len(), 1);
+    manager.write_checkpoints(&KEPT, []).expect("written");
+    assert_eq!(house.read("a/log-start-offset-checkpoint"), "0\n0\n", "replaced although nothing changed");
+}
+
+#[test]
+fn a_failed_directory_gets_neither_checkpoints_nor_a_marker() {
+    let mut house = House::new();
+    let manager = house.open(&["a", "b"]).expect("opened");
+    manager.fail_dir(&house.dir("b"), "input/output error");
+    assert_eq!(manager.dirs()[1].offline_reason().as_deref(), Some("input/output error"));
+    manager.close([], 1).expect("closed");
+    assert!(house.dir("a").join(CLEAN_SHUTDOWN).exists());
+    assert!(!house.dir("b").join(CLEAN_SHUTDOWN).exists());
+    assert!(!house.dir("b/recovery-point-offset-checkpoint").exists());
+}
+
+#[test]
+fn an_unusable_directory_costs_only_its_own_logs_unless_it_is_the_first() {
+    let mut house = House::new();
+    house.write("a-file", "");
+    let manager = house.open(&["a", "a-file/b"]).expect("opened");
+    assert!(manager.dirs()[1].offline_reason().is_some());
+    assert_eq!(manager.warnings().len(), 1);
+    drop(manager);
+    assert!(house.open(&["a-file/b", "a"]).is_err(), "the metadata directory");
+}
