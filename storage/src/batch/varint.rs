@@ -67,12 +67,6 @@ pub(super) fn write_i64(out: &mut Vec<u8>, value: i64) {
     out.push(rest as u8);
 }
 
-/// Bytes that [`write_i32`] takes.
-pub(super) fn size_of_i32(value: i32) -> usize {
-    let zigzag = ((value << 1) ^ (value >> 31)).cast_unsigned();
-    (38 - (zigzag | 1).leading_zeros() as usize) / 7
-}
-
 fn zigzag_i32(value: u32) -> i32 {
     (value >> 1).cast_signed() ^ -((value & 1).cast_signed())
 }
@@ -93,7 +87,7 @@ mod tests {
             write_i64(&mut bytes, value);
             let long_size = bytes.len();
             write_i32(&mut bytes, small);
-            prop_assert_eq!(bytes.len() - long_size, size_of_i32(small));
+            prop_assert!(long_size <= 10 && bytes.len() - long_size <= 5);
             let mut at = 0;
             prop_assert_eq!(read_i64(&bytes, &mut at), Ok(value));
             prop_assert_eq!(read_i32(&bytes, &mut at), Ok(small));
@@ -114,7 +108,9 @@ mod tests {
     #[test]
     fn the_extremes_take_five_and_ten_bytes() {
         for (value, size) in [(0, 1), (-1, 1), (63, 1), (-64, 1), (64, 2), (i32::MAX, 5), (i32::MIN, 5)] {
-            assert_eq!(size_of_i32(value), size, "{value}");
+            let mut bytes = Vec::new();
+            write_i32(&mut bytes, value);
+            assert_eq!(bytes.len(), size, "{value}");
         }
         let mut bytes = Vec::new();
         write_i64(&mut bytes, i64::MIN);

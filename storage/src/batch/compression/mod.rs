@@ -8,7 +8,7 @@ mod snappy;
 use flate2::bufread::MultiGzDecoder;
 use lz4_flex::frame::{BlockMode, BlockSize, FrameDecoder, FrameEncoder, FrameInfo};
 use std::fmt;
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::ops::RangeInclusive;
 
 /// A codec, with Kafka's codes.
@@ -108,7 +108,7 @@ pub fn decompress(compression: Compression, bytes: &[u8], limit_bytes: usize) ->
         Compression::None => Ok(bytes.to_vec()),
         Compression::Gzip => read_bounded(MultiGzDecoder::new(bytes), bytes.len(), limit_bytes),
         Compression::Snappy => snappy::decompress(bytes, limit_bytes),
-        Compression::Lz4 => read_bounded(FrameDecoder::new(bytes), bytes.len(), limit_bytes),
+        Compression::Lz4 => decompress_lz4(bytes, limit_bytes),
         Compression::Zstd => {
             let mut decoder = zstd::stream::read::Decoder::with_buffer(bytes).map_err(malformed)?;
             decoder.window_log_max(ZSTD_WINDOW_LOG_MAX).map_err(malformed)?;
@@ -146,6 +146,26 @@ fn read_bounded(reader: impl Read, input_size_bytes: usize, limit_bytes: usize) 
     let one_more = u64::try_from(limit_bytes).unwrap_or(u64::MAX).saturating_add(1);
     reader.take(one_more).read_to_end(&mut out).map_err(malformed)?;
     if out.len() > limit_bytes { Err(CompressionError::TooLarge { limit_bytes }) } else { Ok(out) }
+}
+
+/// The frame decoder takes a stream without an end mark for a whole one; Kafka's reader does not, so neither do we.
+fn decompress_lz4(bytes: &[u8], limit_bytes: usize) -> Result<Vec<u8>, CompressionError> {
+    let mut decoder = FrameDecoder::new(EndSeen { rest: bytes, end_seen: false });
+    let out = read_bounded(&mut decoder, bytes.len(), limit_bytes)?;
+    if decoder.get_ref().end_seen { Err(malformed("the stream has no end mark")) } else { Ok(out) }
+}
+
+/// A slice that remembers whether somebody wanted more than there was.
+struct EndSeen<'a> {
+    rest: &'a [u8],
+    end_seen: bool,
+}
+
+impl Read for EndSeen<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.end_seen |= buffer.len() > self.rest.len();
+        self.rest.read(buffer)
+    }
 }
 
 fn malformed(error: impl fmt::Display) -> CompressionError {
