@@ -76,8 +76,6 @@ enum End {
     TooSlow(&'static str),
     /// A handler asked for it.
     ByHandler(CloseReason),
-    /// A handler panicked.
-    Panicked,
 }
 
 /// A request on its way to an answer.
@@ -160,9 +158,7 @@ struct Connection {
 
 impl Connection {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
-        if let Err(end) = self.poll_in_flight(cx) {
-            return Poll::Ready(end);
-        }
+        self.poll_in_flight(cx);
         let mut written_bytes = 0;
         let mut frames = 0;
         loop {
@@ -196,16 +192,15 @@ impl Connection {
     }
 
     /// Polls every request that runs, then queues the answers that are due.
-    fn poll_in_flight(&mut self, cx: &mut Context<'_>) -> Result<(), End> {
+    fn poll_in_flight(&mut self, cx: &mut Context<'_>) {
         for entry in &mut self.in_flight {
             if let InFlight::Running { future, size_bytes, .. } = entry
-                && let Poll::Ready(outcome) = poll_caught(future, cx)?
+                && let Poll::Ready(outcome) = poll_caught(future, cx)
             {
                 *entry = InFlight::Done { outcome, size_bytes: *size_bytes };
             }
         }
         self.queue_answers();
-        Ok(())
     }
 
     /// Moves the outcomes at the front, up to the first request still running, to `output`.
@@ -266,16 +261,22 @@ impl Connection {
                 self.frame_began_at = None;
                 break;
             }
-            match frame::peek(&self.input, &self.shared.limits).map_err(End::NotKafka)? {
-                Peek::Complete { size_bytes } => {
+            let taken = match frame::peek(&self.input, &self.shared.limits) {
+                Ok(Peek::Complete { size_bytes }) => {
                     *frames += 1;
-                    self.take_frame(cx, size_bytes)?;
+                    self.take_frame(cx, size_bytes)
                 }
-                Peek::Incomplete { wanted_bytes } => {
+                Ok(Peek::Incomplete { wanted_bytes }) => {
                     if self.receive(cx, wanted_bytes)?.is_pending() {
                         break;
                     }
+                    continue;
                 }
+                Err(error) => Err(End::NotKafka(error)),
+            };
+            // What came before is still answered.
+            if let Err(end) = taken {
+                self.closing = Some(end);
             }
         }
         Ok(*frames > before)
@@ -351,14 +352,15 @@ impl Connection {
             self.had_request = true;
             self.permit.first_request_seen();
         }
-        self.dispatch(cx, frame)
+        self.dispatch(cx, frame);
+        Ok(())
     }
 
-    fn dispatch(&mut self, cx: &mut Context<'_>, frame: Frame) -> Result<(), End> {
+    fn dispatch(&mut self, cx: &mut Context<'_>, frame: Frame) {
         let size_bytes = frame.size_bytes;
         let dispatched = catch_unwind(AssertUnwindSafe(|| self.shared.dispatch.dispatch(&self.info, frame)));
-        let Dispatched { mut future, pipelined } = dispatched.map_err(|_| End::Panicked)?;
-        match poll_caught(&mut future, cx)? {
+        let Dispatched { mut future, pipelined } = dispatched.unwrap_or_else(|_| Dispatched::serial(std::future::ready(panicked())));
+        match poll_caught(&mut future, cx) {
             Poll::Ready(outcome) if self.in_flight.is_empty() => self.queue_answer(outcome),
             Poll::Ready(outcome) => {
                 self.in_flight_bytes += size_bytes;
@@ -369,7 +371,6 @@ impl Connection {
                 self.in_flight.push_back(InFlight::Running { future, size_bytes, pipelined });
             }
         }
-        Ok(())
     }
 
     /// Writes until all is out, the socket is full or the turn is over.
@@ -502,11 +503,16 @@ impl Connection {
             }
             End::TooSlow(what) => tracing::debug!(id, %peer, %listener, "connection closed: {what}"),
             End::ByHandler(reason) => tracing::debug!(id, %peer, %listener, "connection closed: {reason}"),
-            End::Panicked => tracing::error!(id, %peer, %listener, "connection closed: a request handler panicked"),
         }
     }
 }
 
-fn poll_caught(future: &mut Pin<Box<dyn Future<Output = Outcome> + Send>>, cx: &mut Context<'_>) -> Result<Poll<Outcome>, End> {
-    catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))).map_err(|_| End::Panicked)
+/// Polls a handler; a panic in it becomes the wish to close.
+fn poll_caught(future: &mut Pin<Box<dyn Future<Output = Outcome> + Send>>, cx: &mut Context<'_>) -> Poll<Outcome> {
+    catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))).unwrap_or_else(|_| Poll::Ready(panicked()))
+}
+
+fn panicked() -> Outcome {
+    tracing::error!("a request handler panicked; its connection is closed");
+    Outcome::Close(CloseReason("a request handler panicked".into()))
 }

@@ -9,6 +9,8 @@ mod buffers;
 mod connection;
 mod frame;
 pub mod guard;
+#[cfg(test)]
+mod guard_tests;
 mod listener;
 mod output;
 mod reactor;

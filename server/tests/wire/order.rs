@@ -5,7 +5,7 @@ use super::*;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     let began = Instant::now();
     while !is_so() {
         assert!(began.elapsed() < PATIENCE, "{what} never came true");
