@@ -1,1 +1,40 @@
-//! One shard: `__cluster_metadata`.
+//! One shard: `__cluster_metadata`. Topics, partitions, configs, broker registrations, feature levels, producer-id
+//! blocks, ACLs, quotas and credentials live here and nowhere else.
+//!
+//! Who calls what: the shell's metadata front feeds committed records to [`MetadataShard::replay`], takes the new image
+//! and delta from [`MetadataShard::publish`] at the end of each batch, and asks the handlers for effects. Everything
+//! else in the broker reads a published [`MetadataImage`].
+//!
+//! Promises: handlers change nothing, they return records; same inputs, same bytes. Nothing here does I/O, reads a
+//! clock or rolls dice: ids, times and configuration come in as arguments.
+
+mod bootstrap;
+mod configs;
+mod create_topics;
+mod delete_topics;
+mod delta;
+pub mod features;
+mod ids;
+pub mod image;
+mod producer_ids;
+pub mod records;
+mod registration;
+mod shard;
+mod snapshot;
+mod topic_name;
+
+pub use bootstrap::Bootstrap;
+pub use configs::{ConfigChange, ConfigOperation};
+pub use create_topics::{CreateTopicsContext, DescribedConfig, TopicAccess, TopicConfigs, TopicLimits, Unrestricted};
+pub use delete_topics::DeleteTopicsContext;
+pub use delta::{LocalChanges, LocalPartition, MetadataDelta, TopicChange};
+pub use ids::{
+    BrokerEpoch, BrokerId, DirectoryId, IncarnationId, InvalidUuid, LeaderEpoch, PartitionEpoch, TopicId, parse_uuid, uuid_text,
+};
+pub use image::{MetadataImage, PartitionRegistration, Provenance, ReplayError, TopicImage};
+pub use producer_ids::{PRODUCER_ID_BLOCK_SIZE, ProducerIdBlock};
+pub use records::{MetadataRecord, RecordError};
+pub use registration::{BrokerRegistrationRequest, ControllerRegistrationRequest};
+pub use shard::{ApiError, MetadataEffects, MetadataReply, MetadataShard, Published};
+pub use snapshot::{SnapshotId, image_records};
+pub use topic_name::{InvalidTopicName, MAX_TOPIC_NAME_BYTES, TopicName};

@@ -1,0 +1,151 @@
+//! Changes of dynamic configs, on the level of records: IncrementalAlterConfigs and AlterConfigs.
+//!
+//! Authorization, the choice of resource types and broker loggers are the caller's business.
+//!
+//! Not done: alter.config.policy.class.name, the interplay of min.insync.replicas with eligible leader replicas.
+
+use super::create_topics::too_long_config;
+use super::image::{ConfigResource, ConfigResourceType, MetadataImage};
+use super::records::{ConfigRecord, MetadataRecord};
+use super::{ApiError, TopicConfigs, TopicName};
+use kafka_protocol::ResponseError;
+use std::collections::BTreeMap;
+
+/// The changes of one resource.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigChange {
+    /// The resource.
+    pub resource: ConfigResource,
+    /// What to do, by key.
+    pub operations: BTreeMap<String, ConfigOperation>,
+}
+
+/// What to do with one key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ConfigOperation {
+    /// Give it this value.
+    Set(String),
+    /// Return it to its default.
+    Delete,
+    /// Add these comma-separated elements to its list.
+    Append(String),
+    /// Take these comma-separated elements out of its list.
+    Subtract(String),
+}
+
+/// What happens to keys that are not named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scope {
+    /// They stay.
+    NamedKeys,
+    /// They return to their defaults.
+    AllKeys,
+}
+
+/// The records of all changes that are in order, and one outcome per change.
+pub(super) fn alter(
+    image: &MetadataImage,
+    changes: &[ConfigChange],
+    scope: Scope,
+    rules: &dyn TopicConfigs,
+) -> (Vec<MetadataRecord>, Vec<Result<(), ApiError>>) {
+    let mut records = Vec::new();
+    let outcomes = changes.iter().map(|change| alter_one(image, change, scope, rules).map(|mut new| records.append(&mut new)));
+    let outcomes = outcomes.collect();
+    (records, outcomes)
+}
+
+fn alter_one(
+    image: &MetadataImage,
+    change: &ConfigChange,
+    scope: Scope,
+    rules: &dyn TopicConfigs,
+) -> Result<Vec<MetadataRecord>, ApiError> {
+    let resource = &change.resource;
+    check_resource(image, resource)?;
+    let held = image.configs().of(resource).map(|configs| BTreeMap::clone(configs)).unwrap_or_default();
+    let mut wanted = match scope {
+        Scope::NamedKeys => held.clone(),
+        Scope::AllKeys => BTreeMap::new(),
+    };
+    for (key, operation) in &change.operations {
+        match new_value(&held, resource, key, operation, rules)? {
+            Some(value) if value.len().max(key.len()) > i16::MAX as usize => return Err(too_long_config()),
+            Some(value) => wanted.insert(key.clone(), value),
+            None => wanted.remove(key),
+        };
+    }
+    rules.validate(resource, &wanted).map_err(|text| ApiError::new(ResponseError::InvalidConfig, text))?;
+    // A broker reloads files and certificates when told a value again, so it is told again.
+    let tell_again = resource.resource_type == ConfigResourceType::Broker;
+    let record = |key: &String, value: Option<String>| {
+        MetadataRecord::Config(ConfigRecord {
+            resource_type: resource.resource_type.id(),
+            resource_name: resource.name.clone(),
+            name: key.clone(),
+            value,
+        })
+    };
+    let named = change.operations.keys().filter(|key| tell_again || held.get(*key) != wanted.get(*key));
+    let mut records: Vec<MetadataRecord> = named.map(|key| record(key, wanted.get(key).cloned())).collect();
+    let dropped = held.keys().filter(|key| !wanted.contains_key(*key) && !change.operations.contains_key(*key));
+    records.extend(dropped.map(|key| record(key, None)));
+    Ok(records)
+}
+
+fn check_resource(image: &MetadataImage, resource: &ConfigResource) -> Result<(), ApiError> {
+    let refuse = |text: &str| Err(ApiError::new(ResponseError::InvalidRequest, text));
+    match resource.resource_type {
+        ConfigResourceType::Topic if resource.name.is_empty() => refuse("Default topic resources are not allowed."),
+        ConfigResourceType::Topic => {
+            TopicName::parse(&resource.name).map_err(|why| ApiError::new(ResponseError::InvalidTopicException, why.0))?;
+            match image.topics().by_name(&resource.name) {
+                Some(_) => Ok(()),
+                None => {
+                    Err(ApiError::new(ResponseError::UnknownTopicOrPartition, format!("The topic '{}' does not exist.", resource.name)))
+                }
+            }
+        }
+        ConfigResourceType::Broker if resource.name.is_empty() => Ok(()),
+        ConfigResourceType::Broker => match resource.name.parse::<i32>() {
+            Err(_) => refuse("Unable to parse broker name as a base 10 number."),
+            Ok(id) if id < 0 => refuse("Invalid negative broker ID."),
+            Ok(_) => Ok(()),
+        },
+        ConfigResourceType::Group if resource.name.is_empty() => refuse("Default group resources are not allowed."),
+        ConfigResourceType::Group | ConfigResourceType::ClientMetrics => Ok(()),
+        ConfigResourceType::Other(_) => refuse("Unknown resource type"),
+    }
+}
+
+/// The value of `key` after `operation`, `None` for its default.
+fn new_value(
+    held: &BTreeMap<String, String>,
+    resource: &ConfigResource,
+    key: &str,
+    operation: &ConfigOperation,
+    rules: &dyn TopicConfigs,
+) -> Result<Option<String>, ApiError> {
+    let (verb, elements) = match operation {
+        ConfigOperation::Set(value) => return Ok(Some(value.clone())),
+        ConfigOperation::Delete => return Ok(None),
+        ConfigOperation::Append(elements) => ("APPEND", elements),
+        ConfigOperation::Subtract(elements) => ("SUBTRACT", elements),
+    };
+    let Some(default) = rules.list_default(resource, key) else {
+        let text = format!("Can't {verb} to key {key} because its type is not LIST.");
+        return Err(ApiError::new(ResponseError::InvalidConfig, text));
+    };
+    let current = held.get(key).unwrap_or(&default);
+    let mut list: Vec<&str> = current.split(',').filter(|element| !element.is_empty()).collect();
+    for element in elements.split(',') {
+        if matches!(operation, ConfigOperation::Append(_)) {
+            if !list.contains(&element) {
+                list.push(element);
+            }
+        } else if let Some(slot) = list.iter().position(|held| *held == element) {
+            list.remove(slot);
+        }
+    }
+    Ok(Some(list.join(",")))
+}
