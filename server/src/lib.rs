@@ -1,5 +1,6 @@
 //! Ottla as a library.
 
 pub mod api;
+pub mod config;
 pub mod limits;
 pub mod net;
