@@ -3,6 +3,7 @@
 //! `real.rs` is files, `faulty.rs` is a simulated disk for tests that loses un-synced writes, tears writes, runs out of space.
 //! Everything is positioned: no file has a cursor. Nothing else in the workspace's storage crate may call `std::fs`.
 
+pub mod faulty;
 mod real;
 mod whole;
 

@@ -53,3 +53,51 @@ fn temporary_path(path: &Path) -> PathBuf {
     name.push(".tmp");
     PathBuf::from(name)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::faulty::{Fault, FaultyDisk};
+
+    #[test]
+    fn a_file_is_the_old_or_the_new_whenever_the_power_goes() {
+        let path = Path::new("/d/f");
+        let (old, new) = (vec![1; 1500], vec![2; 700]);
+        let mut operation = 0;
+        loop {
+            let disk = FaultyDisk::new(operation);
+            disk.plant(path, &old);
+            disk.fail_at(operation, Fault::PowerOff);
+            let done = replace_file(&disk, path, &new).is_ok();
+            for seed in 0..40 {
+                let after = disk.crash(seed);
+                let found = read_file(&after, path, 10_000).expect("readable").expect("there");
+                assert!(found == new || found == old && !done, "operation {operation}, seed {seed}: {} bytes", found.len());
+                replace_file(&after, path, &old).expect("what was left behind is in nobody's way");
+            }
+            if done {
+                assert_eq!(operation, 5, "create, write, sync, rename, sync the directory");
+                return;
+            }
+            operation += 1;
+        }
+    }
+
+    #[test]
+    fn a_full_disk_costs_the_new_text_only() {
+        let disk = FaultyDisk::new(1);
+        disk.plant(Path::new("/f"), b"old");
+        disk.limit_space(Some(5));
+        let error = replace_file(&disk, Path::new("/f"), b"newer").expect_err("full");
+        assert!(error.to_string().starts_with("write /f.tmp: "), "{error}");
+        assert_eq!(disk.files(), [(PathBuf::from("/f"), b"old".to_vec())], "nor is the space kept");
+    }
+
+    #[test]
+    fn a_file_too_large_to_be_true_is_not_read() {
+        let disk = FaultyDisk::new(1);
+        disk.plant(Path::new("/f"), &[0; 11]);
+        assert!(matches!(read_file(&disk, Path::new("/f"), 10), Err(StorageError::Corrupt { position: 10, .. })));
+        assert_eq!(read_file(&disk, Path::new("/g"), 10).expect("no file is no error"), None);
+    }
+}

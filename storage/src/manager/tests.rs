@@ -2,6 +2,7 @@ use std::fs;
 
 use super::*;
 use crate::disk::RealDisk;
+use crate::disk::faulty::{Fault, FaultyDisk};
 use crate::meta::CLEAN_SHUTDOWN;
 
 struct House {
@@ -284,4 +285,94 @@ fn an_unusable_directory_costs_only_its_own_logs_unless_it_is_the_first() {
     assert_eq!(manager.warnings().len(), 1);
     drop(manager);
     assert!(house.open(&["a-file/b", "a"]).is_err(), "the metadata directory");
+}
+
+fn start(disk: &FaultyDisk, ids: &mut u128) -> Result<LogManager, StorageError> {
+    let config = LogManagerConfig { log_dirs: vec!["/data/a".into(), "/b".into()], metadata_log_dir: None, node_id: 1, cluster_id: None };
+    LogManager::open(Arc::new(disk.clone()), &config, &mut || {
+        *ids += 1;
+        Uuid::from_u128(*ids)
+    })
+}
+
+#[test]
+fn a_first_start_cut_anywhere_can_be_started_again() {
+    let mut ids = 1000;
+    let mut operation = 0;
+    let mut finished = false;
+    while !finished {
+        for seed in 0..20 {
+            let disk = FaultyDisk::new(seed);
+            disk.fail_at(operation, Fault::PowerOff);
+            let first = start(&disk, &mut ids).map(|manager| manager.cluster_id().to_owned());
+            finished = first.is_ok();
+            let after = disk.crash(seed);
+            let second = start(&after, &mut ids).expect("nothing is in the way").cluster_id().to_owned();
+            if let Ok(first) = first {
+                assert_eq!(second, first, "what was announced is durable");
+            }
+            assert_eq!(start(&after.crash(0), &mut ids).expect("durable").cluster_id(), second);
+        }
+        operation += 1;
+    }
+    assert!(operation > 15);
+}
+
+#[test]
+fn a_clean_stop_is_never_claimed_before_the_checkpoints_are_durable() {
+    let prepare = || {
+        let disk = FaultyDisk::new(9);
+        drop(start(&disk, &mut 1000).expect("opened"));
+        for name in ["/data/a/foo-0/x", "/b/foo-1/x"] {
+            disk.plant(Path::new(name), b"");
+        }
+        CleanShutdown::write(1, &disk, Path::new("/data/a")).expect("written");
+        CleanShutdown::write(1, &disk, Path::new("/b")).expect("written");
+        disk
+    };
+    let mut offset = 0;
+    loop {
+        let disk = prepare();
+        let manager = start(&disk, &mut 5000).expect("opened");
+        assert_eq!(manager.previous_broker_epoch(), Some(1));
+        assert_eq!(start(&disk.crash(0), &mut 5000).expect("opened").previous_broker_epoch(), None, "its removal is durable at once");
+        for partition in [0, 1] {
+            let log = offsets(id("foo", partition, 7), 50, 20, 60);
+            let dir = manager.dir_of("foo", partition).expect("there");
+            KEPT.into_iter().for_each(|kind| dir.note(kind, &log));
+        }
+        disk.fail_at(disk.operations() + offset, Fault::PowerOff);
+        let closed = manager.close([], 2).is_ok();
+        for seed in 0..30 {
+            let after = start(&disk.crash(seed), &mut 5000).expect("opened");
+            for (dir, partition) in after.dirs().iter().zip([0, 1]) {
+                let offset = |kind| dir.offset(kind, "foo", partition);
+                if let Some(marker) = dir.clean_shutdown() {
+                    assert_eq!(marker.broker_epoch, Some(2));
+                    assert_eq!(KEPT.map(offset), [Some(Offset(50)), Some(Offset(20)), Some(Offset(60))]);
+                }
+                assert!(!closed || dir.clean_shutdown().is_some());
+            }
+        }
+        if closed {
+            return;
+        }
+        offset += 1;
+    }
+}
+
+#[test]
+fn a_new_log_never_inherits_the_offsets_of_an_earlier_one() {
+    let disk = FaultyDisk::new(4);
+    drop(start(&disk, &mut 1000).expect("opened"));
+    disk.plant(Path::new("/b/foo-0/x"), b"");
+    disk.plant(Path::new("/b/recovery-point-offset-checkpoint"), b"0\n1\nfoo 0 500\n");
+    let manager = start(&disk, &mut 5000).expect("opened");
+    let _files_stay = manager.delete_log(&id("foo", 0, 1), Uuid::from_u128(0xabc)).expect("deleted");
+    assert!(start(&disk.crash(0), &mut 5000).expect("opened").dir_of("foo", 0).is_none(), "deleted is deleted");
+    // The log itself is not what this is about.
+    let _ = manager.create_log(&id("foo", 0, 2), Some(manager.dirs()[1].directory_id()), Arc::default(), Millis(0));
+    let after = start(&disk.crash(0), &mut 5000).expect("opened");
+    assert_eq!(after.dir_of("foo", 0).map(DataDir::path), Some(Path::new("/b")));
+    assert_eq!(after.dirs()[1].offset(CheckpointKind::RecoveryPoint, "foo", 0), None);
 }
