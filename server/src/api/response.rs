@@ -4,19 +4,7 @@
 //! our memory. The first part begins with the response header; the four bytes of size in front of it are `net`'s.
 
 use bytes::Bytes;
-use ottla_storage::disk::DiskFile;
-use std::sync::Arc;
-
-/// A byte range of a file.
-#[derive(Clone, Debug)]
-pub struct FileRange {
-    /// The file; held open until the range is sent.
-    pub file: Arc<dyn DiskFile>,
-    /// First byte.
-    pub position: u64,
-    /// Number of bytes.
-    pub size_bytes: u64,
-}
+use ottla_storage::log::FileRange;
 
 /// One piece of a response.
 #[derive(Clone, Debug)]

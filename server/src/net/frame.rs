@@ -131,3 +131,61 @@ fn guess_protocol(first: [u8; PREFIX_BYTES]) -> Option<&'static str> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn peek_of(bytes: &[u8]) -> Result<Peek, FrameError> {
+        peek(bytes, &Limits::default())
+    }
+
+    #[test]
+    fn a_frame_is_refused_by_its_first_eight_bytes() {
+        assert_eq!(peek_of(&[0, 0, 0]), Ok(Peek::Incomplete { wanted_bytes: HEAD_BYTES }));
+        assert_eq!(peek_of(&[0, 0, 0, 20, 0, 18, 0]), Ok(Peek::Incomplete { wanted_bytes: HEAD_BYTES }));
+        assert_eq!(peek_of(&[0, 0, 0, 20, 0, 18, 0, 3]), Ok(Peek::Incomplete { wanted_bytes: 24 }));
+        assert_eq!(peek_of(&[0, 0, 0, 9]), Err(FrameError::TooSmall(9)));
+        assert_eq!(peek_of(&[0, 0, 0, 20, 0, 3, 0, 99]), Err(FrameError::UnknownApi { api_key: 3, api_version: 99 }));
+        let nine_mib = [0, 0x90, 0, 0];
+        assert!(peek_of(&[&nine_mib[..], &[0, 0, 0, 9]].concat()).is_ok(), "Produce");
+        assert!(peek_of(&[&nine_mib[..], &[0, 3, 0, 9]].concat()).is_err(), "Metadata");
+        assert!(peek_of(&[0x7f, 0xff, 0xff, 0xff]).is_err());
+        assert_eq!(peek_of(&[0xff; 8]), Err(FrameError::TooSmall(-1)));
+    }
+
+    #[test]
+    fn sizes_that_spell_another_protocol_are_named_only_when_they_are_too_large() {
+        assert!(matches!(peek_of(&[0x16, 3, 1, 0]), Err(FrameError::OtherProtocol(guess)) if guess.contains("TLS")));
+        assert!(matches!(peek_of(b"HEAD / HTTP/1.1"), Err(FrameError::OtherProtocol(guess)) if guess.contains("HTTP")));
+        let limits = Limits { produce_frame_bytes_max: usize::MAX, ..Limits::default() };
+        assert!(matches!(peek(b"HEAD", &limits), Ok(Peek::Incomplete { .. })));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_header_is_taken_off_and_the_body_shares_the_buffer() {
+        let mut buffer = BytesMut::from(&[0, 0, 0, 18, 0, 18, 0, 3, 0, 0, 0, 7, 0, 2, b'i', b'd', 1, 5, 1, 9, b'b', b'o', 0xee][..]);
+        let body_at = buffer[20..].as_ptr();
+        let Ok(Peek::Complete { size_bytes }) = peek_of(&buffer) else { panic!("complete") };
+        let frame = take(&mut buffer, size_bytes, &Limits::default(), Instant::now()).expect("well formed");
+        assert_eq!((frame.api_key, frame.api_version, frame.correlation_id), (18, 3, 7));
+        assert_eq!(frame.client_id.as_deref(), Some("id"));
+        assert_eq!((&frame.body[..], frame.body.as_ptr()), (&b"bo"[..], body_at));
+        assert_eq!(buffer[..], [0xee], "the next frame stays");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn client_ids_may_be_null_or_not_even_text() {
+        let take_id = |id: &[u8]| {
+            let mut buffer = BytesMut::from(&[0, 0, 0, 0, 0, 18, 0, 0, 0, 0, 0, 7][..]);
+            buffer.extend_from_slice(id);
+            let size_bytes = buffer.len() - PREFIX_BYTES;
+            take(&mut buffer, size_bytes, &Limits::default(), Instant::now()).map(|frame| frame.client_id.map(|id| id.to_string()))
+        };
+        assert_eq!(take_id(&[0xff, 0xff]), Ok(None));
+        assert_eq!(take_id(&[0, 0]), Ok(Some(String::new())));
+        assert_eq!(take_id(&[0, 1, 0xfe]), Ok(Some("\u{fffd}".into())));
+        assert_eq!(take_id(&[0, 2, b'a']), Err(FrameError::BadHeader));
+        assert_eq!(take_id(&[0x7f, 0xff, b'a']), Err(FrameError::BadHeader));
+    }
+}

@@ -20,7 +20,8 @@ pub use listener::{BindError, BoundListener, ListenerSpec, Listeners, Serving};
 pub use reactor::Reactors;
 
 use crate::api::response::Response;
-use bytes::Bytes;
+use crate::limits::Limits;
+use bytes::{Bytes, BytesMut};
 use kafka_protocol::protocol::StrBytes;
 use std::fmt;
 use std::future::Future;
@@ -77,6 +78,28 @@ impl Dispatched {
 impl fmt::Debug for Dispatched {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Dispatched").field("pipelined", &self.pipelined).finish_non_exhaustive()
+    }
+}
+
+/// Splits bytes into frames as a connection would and has the guard walk them; true when all were fit to be handed over, false when the
+/// connection would have been closed. For tests and fuzz targets.
+pub fn split_frames(bytes: &[u8], limits: &Limits) -> (Vec<Frame>, bool) {
+    let received_at = Instant::now();
+    let mut buffer = BytesMut::from(bytes);
+    let mut frames = Vec::new();
+    loop {
+        let taken = match frame::peek(&buffer, limits) {
+            Ok(frame::Peek::Incomplete { .. }) => return (frames, true),
+            Ok(frame::Peek::Complete { size_bytes }) => frame::take(&mut buffer, size_bytes, limits, received_at),
+            Err(_) => return (frames, false),
+        };
+        let Ok(mut frame) = taken else { return (frames, false) };
+        match guard::check(frame.api_key, frame.api_version, &frame.body, limits) {
+            Ok(guard::Verdict::Walked { .. }) => {}
+            Ok(guard::Verdict::NotToBeRead) => frame.body.clear(),
+            Err(_) => return (frames, false),
+        }
+        frames.push(frame);
     }
 }
 

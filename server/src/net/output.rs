@@ -3,8 +3,9 @@
 //! Called by `connection` only. Keeps the order in which answers were pushed. A file that ends before its range does is an error and the
 //! connection must be closed: the size is already out, nothing may stand in for the missing bytes.
 
-use crate::api::response::{FileRange, Part, Response};
+use crate::api::response::{Part, Response};
 use bytes::{Buf, Bytes, BytesMut};
+use ottla_storage::log::FileRange;
 use rustix::net::{SendAncillaryBuffer, SendFlags};
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};

@@ -5,9 +5,10 @@
 //! Produce requests are pipelined, all others are not.
 
 use bytes::{BufMut, Bytes, BytesMut};
-use ottla_server::api::response::{FileRange, Part, Response};
+use ottla_server::api::response::{Part, Response};
 use ottla_server::net::{CloseReason, ConnectionInfo, Dispatch, Dispatched, Frame, Outcome};
 use ottla_storage::disk::DiskFile;
+use ottla_storage::log::FileRange;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::FileExt;
