@@ -107,7 +107,6 @@ pub(super) async fn run(stream: TcpStream, info: Arc<ConnectionInfo>, shared: Ar
         muted_until: None,
         paused_until: None,
         had_request: false,
-        more_is_pending: false,
         closing: None,
         info,
         shared,
@@ -150,8 +149,6 @@ struct Connection {
     /// Receive nothing before this: the broker's request memory was used up.
     paused_until: Option<Instant>,
     had_request: bool,
-    /// While a request runs: more bytes have arrived, so the client cannot be watched for closing.
-    more_is_pending: bool,
     /// Set once no more frames are taken; the connection ends when what is in flight is done and written.
     closing: Option<End>,
 }
@@ -339,7 +336,6 @@ impl Connection {
         let now = Instant::now();
         self.active_at = now;
         self.frame_began_at = None;
-        self.more_is_pending = false;
         let mut frame = frame::take(&mut self.input, size_bytes, &self.shared.limits, now).map_err(End::NotKafka)?;
         match guard::check(frame.api_key, frame.api_version, &frame.body, &self.shared.limits) {
             Ok(guard::Verdict::Walked { .. }) => {}
@@ -400,7 +396,7 @@ impl Connection {
     /// While a request keeps us from reading: notices that the client has gone, so that the request need not wait any longer.
     fn watch_for_closing(&mut self, cx: &mut Context<'_>) -> Result<(), End> {
         let waits = matches!(self.in_flight.back(), Some(InFlight::Running { pipelined: false, .. }));
-        if !waits || self.closing.is_some() || self.more_is_pending || !self.input.is_empty() {
+        if !waits || self.closing.is_some() || !self.input.is_empty() {
             return Ok(());
         }
         let mut byte = [0; 1];
@@ -410,10 +406,8 @@ impl Connection {
                 self.client_closed();
                 Ok(())
             }
-            Poll::Ready(Ok(_)) => {
-                self.more_is_pending = true;
-                Ok(())
-            }
+            // More has arrived: behind it a closing cannot be seen until this request is done.
+            Poll::Ready(Ok(_)) => Ok(()),
             Poll::Ready(Err(error)) => Err(End::Lost(error)),
         }
     }

@@ -138,8 +138,10 @@ impl Maker<'_> {
             self.varint(field_bytes.len() as u32);
             self.bytes.extend(field_bytes);
         }
-        for index in 0..unknown {
-            self.varint(1000 + index as u32);
+        // The first tags the table does not have: were the decoder to have one of them, it would choke on what follows.
+        let unknown_tags = (0..).filter(|tag| !fields.iter().any(|field| field.is_tagged_as(*tag)));
+        for tag in unknown_tags.take(unknown) {
+            self.varint(tag);
             let size_bytes = self.random.below(5);
             self.varint(size_bytes as u32);
             self.random_bytes(size_bytes);

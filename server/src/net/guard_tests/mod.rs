@@ -164,6 +164,14 @@ fn the_metadata_bomb_is_refused() {
     assert_eq!(walk_metadata(9, &[0xff, 0xff, 0xff, 0xff, 0x0f]), Err(Refusal::TooLong { field: "topics", announced: 0xffff_fffe }));
 }
 
+#[test]
+fn array_lengths_are_held_against_the_least_an_element_takes() {
+    // A topic of Metadata v10 takes 18 bytes: id, null name, tagged fields.
+    let refusal = |rest: usize| walk_metadata(10, &[vec![3], vec![0; rest]].concat()).expect_err("cut off");
+    assert_eq!(refusal(2 * 18 - 1), Refusal::TooLong { field: "topics", announced: 2 });
+    assert_eq!(refusal(2 * 18), Refusal::CutOff { field: "allow_auto_topic_creation" });
+}
+
 fn walk_metadata(version: i16, body: &[u8]) -> Result<usize, Refusal> {
     walk(shapes::find(3).expect("Metadata"), version, body)
 }
