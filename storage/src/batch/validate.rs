@@ -160,28 +160,40 @@ fn check_client_header(header: &BatchHeader) -> Result<(), BatchError> {
 
 /// Whether the header's own timestamps give no reason to open a compressed batch.
 fn plausible_timestamps(header: &BatchHeader, rule: TimestampRule) -> bool {
-    let in_range = |timestamp| rejection(timestamp, rule).is_none();
+    let unstamped = header.timestamp_type() == TimestampType::CreateTime;
     match rule {
         TimestampRule::Unchecked => true,
-        TimestampRule::LogAppendTime => header.timestamp_type() == TimestampType::CreateTime,
+        TimestampRule::LogAppendTime => unstamped,
         TimestampRule::CreateTime { .. } => {
-            header.timestamp_type() == TimestampType::CreateTime
+            let accepted = Accepted::by(rule);
+            unstamped
                 && header.max_timestamp() >= header.base_timestamp()
-                && in_range(header.base_timestamp())
-                && in_range(header.max_timestamp())
+                && accepted.holds(header.base_timestamp())
+                && accepted.holds(header.max_timestamp())
         }
     }
 }
 
-#[inline]
-fn rejection(timestamp: Millis, rule: TimestampRule) -> Option<RecordRejection> {
-    let TimestampRule::CreateTime { now, before_max_ms, after_max_ms } = rule else { return None };
-    if timestamp == NO_TIMESTAMP {
-        return None;
+/// The timestamps that a rule accepts.
+#[derive(Clone, Copy)]
+struct Accepted {
+    earliest: Millis,
+    latest: Millis,
+}
+
+impl Accepted {
+    fn by(rule: TimestampRule) -> Self {
+        match rule {
+            TimestampRule::CreateTime { now, before_max_ms, after_max_ms } => {
+                Self { earliest: Millis(now.0.saturating_sub(before_max_ms)), latest: Millis(now.0.saturating_add(after_max_ms)) }
+            }
+            TimestampRule::Unchecked | TimestampRule::LogAppendTime => Self { earliest: Millis(i64::MIN), latest: Millis(i64::MAX) },
+        }
     }
-    let earliest = Millis(now.0.saturating_sub(before_max_ms));
-    let latest = Millis(now.0.saturating_add(after_max_ms));
-    (timestamp < earliest || timestamp > latest).then_some(RecordRejection::TimestampOutOfRange { timestamp, earliest, latest })
+
+    fn holds(self, timestamp: Millis) -> bool {
+        (self.earliest <= timestamp && timestamp <= self.latest) || timestamp == NO_TIMESTAMP
+    }
 }
 
 fn walk(header: &BatchHeader, bytes: &[u8], options: &ValidateOptions) -> Result<BatchFacts, BatchError> {
@@ -189,9 +201,10 @@ fn walk(header: &BatchHeader, bytes: &[u8], options: &ValidateOptions) -> Result
     let stamped = header.timestamp_type() == TimestampType::LogAppendTime;
     let consecutive = options.origin != Origin::Replication;
     let refuse_stamped = stamped && options.timestamps == TimestampRule::LogAppendTime && options.origin == Origin::Client;
+    let accepted = Accepted::by(options.timestamps);
 
     let mut max_timestamp = NO_TIMESTAMP;
-    let mut index_of_max = 0;
+    let mut offset_delta_of_max = 0;
     let mut rejected = Vec::new();
     let mut at = 0;
     for index in 0..header.record_count() {
@@ -203,16 +216,17 @@ fn walk(header: &BatchHeader, bytes: &[u8], options: &ValidateOptions) -> Result
         let timestamp = if stamped { header.max_timestamp() } else { Millis(base_timestamp.0.wrapping_add(record.timestamp_delta)) };
         if timestamp > max_timestamp {
             max_timestamp = timestamp;
-            index_of_max = record.offset_delta;
+            offset_delta_of_max = record.offset_delta;
         }
-        let reason = if options.require_keys && record.key.is_none() {
-            Some(RecordRejection::MissingKey)
-        } else if refuse_stamped {
-            Some(RecordRejection::LogAppendTimeFromClient)
-        } else {
-            rejection(timestamp, options.timestamps)
-        };
-        if let Some(reason) = reason {
+        let key_missing = options.require_keys && record.key.is_none();
+        if key_missing || refuse_stamped || !accepted.holds(timestamp) {
+            let reason = if key_missing {
+                RecordRejection::MissingKey
+            } else if refuse_stamped {
+                RecordRejection::LogAppendTimeFromClient
+            } else {
+                RecordRejection::TimestampOutOfRange { timestamp, earliest: accepted.earliest, latest: accepted.latest }
+            };
             rejected.push(RejectedRecord { index: index.cast_unsigned(), reason });
         }
     }
@@ -230,7 +244,7 @@ fn walk(header: &BatchHeader, bytes: &[u8], options: &ValidateOptions) -> Result
     let create_time = matches!(options.timestamps, TimestampRule::CreateTime { .. });
     Ok(BatchFacts {
         max_timestamp,
-        offset_delta_of_max_timestamp: Some(index_of_max),
+        offset_delta_of_max_timestamp: Some(offset_delta_of_max),
         must_stamp_create_time: create_time && (stamped || header.max_timestamp() != max_timestamp),
     })
 }

@@ -211,7 +211,7 @@ impl ProducerStates {
         }
         let producer_id = header.producer_id();
         if header.is_transactional() {
-            self.verifications.end(producer_id);
+            self.verifications.end(producer_id, header.producer_epoch(), header.is_control());
         }
         let entry = self.producers.entry(producer_id).or_insert_with(|| ProducerEntry::unknown(producer_id));
         entry.set_epoch(header.producer_epoch());

@@ -63,8 +63,13 @@ impl Verifications {
         self.of(producer_id).is_some_and(|v| v.guard == guard)
     }
 
-    pub(super) fn end(&mut self, producer_id: ProducerId) {
-        self.by_producer.remove(&producer_id);
+    /// Ends the verification that a transactional batch answers. A marker of the epoch under verification does not: with
+    /// transaction version 2 it ends the transaction before the one that is being verified.
+    pub(super) fn end(&mut self, producer_id: ProducerId, epoch: ProducerEpoch, is_marker: bool) {
+        let of_previous = |v: &Verification| v.supports_epoch_bump && is_marker && v.epoch == epoch;
+        if !self.of(producer_id).is_some_and(of_previous) {
+            self.by_producer.remove(&producer_id);
+        }
     }
 
     pub(super) fn remove_expired(&mut self, now: Millis, expiration_ms: i64) {
