@@ -1,6 +1,19 @@
-//! Ottla as a library.
+//! Ottla as a library: a broker that speaks the Kafka protocol. Start one with [`Broker::start`].
 
 pub mod api;
+pub mod auth;
+mod background;
+pub mod broker;
+pub mod clock;
 pub mod config;
+pub mod coordinators;
+mod dynamic_config;
+pub mod errors;
+pub mod fetch;
 pub mod limits;
 pub mod net;
+pub mod partition;
+mod producer_ids;
+pub mod quota;
+
+pub use broker::Broker;

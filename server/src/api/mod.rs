@@ -1,3 +1,325 @@
-//! Kafka APIs.
+//! One file per Kafka API; the table in this file is the only place that lists them.
+//!
+//! A handler is always the same five steps, top to bottom: authorize, resolve names against the image, ask one room, map errors, answer.
+//! Version checks, decode errors, hooks and timing are written once, here.
 
+mod api_versions;
+mod create_topics;
+mod delete_topics;
+mod describe_cluster;
+
+mod describe_topic_partitions;
+mod fetch;
+mod init_producer_id;
+mod list_offsets;
+mod metadata;
+mod offset_for_leader_epoch;
+mod produce;
 pub mod response;
+
+use crate::auth::{Operation, Resource};
+use crate::broker::Node;
+use crate::clock::Stopwatch;
+use crate::net::{CloseReason, ConnectionInfo, Dispatch, Dispatched, Frame, Outcome};
+use bytes::{BufMut, Bytes, BytesMut};
+use kafka_protocol::messages::ApiKey;
+use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
+use response::Response;
+use std::fmt::Debug;
+use std::future::Future;
+use std::ops::RangeInclusive;
+use std::pin::Pin;
+use std::sync::Arc;
+
+/// What travels with a request.
+#[derive(Clone, Debug)]
+pub struct RequestContext {
+    /// The broker.
+    pub node: Arc<Node>,
+    /// Who asks, and over which listener.
+    pub connection: Arc<ConnectionInfo>,
+    /// Key of the API.
+    pub api_key: ApiKey,
+    /// Version of the request.
+    pub api_version: i16,
+    /// To be echoed.
+    pub correlation_id: i32,
+    /// The client's name for itself.
+    pub client_id: Option<StrBytes>,
+}
+
+impl RequestContext {
+    /// Asks the authorizer.
+    #[must_use]
+    pub fn allows(&self, operation: Operation, resource: Resource<'_>) -> bool {
+        self.node.authorizer.allows(&self.connection, operation, resource)
+    }
+
+    /// A buffer that holds the response header.
+    #[must_use]
+    pub fn response_head(&self) -> BytesMut {
+        response_head(self.api_key, self.api_version, self.correlation_id)
+    }
+
+    /// Encodes a response behind its header.
+    pub fn respond(&self, message: &impl Encodable) -> Outcome {
+        let mut out = self.response_head();
+        match message.encode(&mut out, self.api_version) {
+            Ok(()) => Outcome::Respond(Response::new(out.freeze())),
+            Err(error) => close(format!("cannot encode the answer to {:?} v{}: {error}", self.api_key, self.api_version)),
+        }
+    }
+}
+
+fn response_head(api_key: ApiKey, api_version: i16, correlation_id: i32) -> BytesMut {
+    let mut head = BytesMut::with_capacity(64);
+    head.put_i32(correlation_id);
+    if api_key.response_header_version(api_version) >= 1 {
+        head.put_u8(0);
+    }
+    head
+}
+
+fn close(reason: String) -> Outcome {
+    Outcome::Close(CloseReason(reason.into()))
+}
+
+/// One Kafka request type with an ordinary answer.
+pub trait Api {
+    /// Decoded request.
+    type Request: Decodable + Send + 'static;
+    /// Answer before encoding.
+    type Response: Encodable + Send + 'static;
+    /// Kafka's key.
+    const KEY: ApiKey;
+    /// What is served.
+    const VERSIONS: RangeInclusive<i16>;
+    /// The five steps.
+    fn handle(ctx: RequestContext, request: Self::Request) -> impl Future<Output = Self::Response> + Send;
+}
+
+/// A request type whose answer is parts, nothing, or a closed connection.
+pub(crate) trait RawApi {
+    type Request: Decodable + Send + 'static;
+    const KEY: ApiKey;
+    const VERSIONS: RangeInclusive<i16>;
+    /// What ApiVersions says; may begin below what is served.
+    const ADVERTISED: RangeInclusive<i16> = Self::VERSIONS;
+    /// The next request may begin while this one waits.
+    const PIPELINED: bool = false;
+    fn handle(ctx: RequestContext, request: Self::Request) -> impl Future<Output = Outcome> + Send;
+}
+
+type Answer = Pin<Box<dyn Future<Output = Outcome> + Send>>;
+
+/// One row of the table.
+#[derive(Debug)]
+pub struct ApiEntry {
+    /// Kafka's key.
+    pub key: ApiKey,
+    /// Oldest version served.
+    pub min_version: i16,
+    /// Newest version served.
+    pub max_version: i16,
+    /// Oldest version that ApiVersions advertises.
+    pub advertised_min_version: i16,
+    pipelined: bool,
+    run: fn(RequestContext, Bytes) -> Answer,
+}
+
+impl ApiEntry {
+    const fn of<A: Api>() -> Self {
+        let (min, max) = (*A::VERSIONS.start(), *A::VERSIONS.end());
+        Self { key: A::KEY, min_version: min, max_version: max, advertised_min_version: min, pipelined: false, run: run::<A> }
+    }
+
+    const fn raw<A: RawApi>() -> Self {
+        Self {
+            key: A::KEY,
+            min_version: *A::VERSIONS.start(),
+            max_version: *A::VERSIONS.end(),
+            advertised_min_version: *A::ADVERTISED.start(),
+            pipelined: A::PIPELINED,
+            run: run_raw::<A>,
+        }
+    }
+}
+
+fn run<A: Api>(ctx: RequestContext, mut body: Bytes) -> Answer {
+    Box::pin(async move {
+        match A::Request::decode(&mut body, ctx.api_version) {
+            Ok(request) => {
+                drop(body);
+                let answer = A::handle(ctx.clone(), request).await;
+                ctx.respond(&answer)
+            }
+            Err(error) => undecodable(&ctx, &error),
+        }
+    })
+}
+
+fn run_raw<A: RawApi>(ctx: RequestContext, mut body: Bytes) -> Answer {
+    Box::pin(async move {
+        match A::Request::decode(&mut body, ctx.api_version) {
+            Ok(request) => {
+                drop(body);
+                A::handle(ctx, request).await
+            }
+            Err(error) => undecodable(&ctx, &error),
+        }
+    })
+}
+
+fn undecodable(ctx: &RequestContext, error: &dyn std::fmt::Display) -> Outcome {
+    close(format!("cannot decode {:?} v{}: {error}", ctx.api_key, ctx.api_version))
+}
+
+/// In key order.
+pub static APIS: &[ApiEntry] = &[
+    ApiEntry::raw::<produce::Produce>(),
+    ApiEntry::raw::<fetch::Fetch>(),
+    ApiEntry::of::<list_offsets::ListOffsets>(),
+    ApiEntry::of::<metadata::Metadata>(),
+    ApiEntry::of::<api_versions::ApiVersions>(),
+    ApiEntry::of::<create_topics::CreateTopics>(),
+    ApiEntry::of::<delete_topics::DeleteTopics>(),
+    ApiEntry::of::<init_producer_id::InitProducerId>(),
+    ApiEntry::of::<offset_for_leader_epoch::OffsetForLeaderEpoch>(),
+    ApiEntry::of::<describe_cluster::DescribeCluster>(),
+    ApiEntry::of::<describe_topic_partitions::DescribeTopicPartitions>(),
+];
+
+/// Bits of Kafka's ACL operation codes that a topic has; all are allowed without an authorizer.
+pub(crate) const TOPIC_OPERATIONS: i32 = 1 << 3 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 7 | 1 << 8 | 1 << 10 | 1 << 11;
+/// Bits of Kafka's ACL operation codes that the cluster has.
+pub(crate) const CLUSTER_OPERATIONS: i32 = 1 << 5 | 1 << 7 | 1 << 8 | 1 << 9 | 1 << 10 | 1 << 11 | 1 << 12;
+/// Stands for "authorized operations were not asked for".
+pub(crate) const NOT_ASKED: i32 = i32::MIN;
+
+/// Topics that belong to the broker's own coordinators.
+pub(crate) fn is_internal_topic(name: &str) -> bool {
+    matches!(name, "__consumer_offsets" | "__transaction_state" | "__share_group_state")
+}
+
+fn random_i32() -> i32 {
+    let bytes = uuid::Uuid::new_v4().into_bytes();
+    i32::from_be_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])
+}
+
+/// The row of a key.
+#[must_use]
+pub fn find(api_key: i16) -> Option<&'static ApiEntry> {
+    APIS.binary_search_by_key(&api_key, |entry| entry.key as i16).ok().map(|at| &APIS[at])
+}
+
+/// `ConsumerGroupHeartbeat` lives in `consumer_group_heartbeat.rs`.
+#[must_use]
+pub fn file_of(entry: &ApiEntry) -> String {
+    let mut name = String::new();
+    for letter in format!("{:?}", entry.key).chars() {
+        if letter.is_ascii_uppercase() && !name.is_empty() {
+            name.push('_');
+        }
+        name.push(letter.to_ascii_lowercase());
+    }
+    name + ".rs"
+}
+
+/// What an injected fault does to a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Close the connection instead of answering.
+    Disconnect,
+    /// Wait before handling.
+    DelayMs(u64),
+}
+
+/// Sees every request before it is handled; for deterministic fault injection.
+pub trait FaultHook: Send + Sync + Debug {
+    /// What to do to this request; `None` for nothing.
+    fn before(&self, connection: &ConnectionInfo, api_key: ApiKey, api_version: i16) -> Option<Fault>;
+}
+
+/// Sees every request after it was handled; for metrics.
+pub trait RequestObserver: Send + Sync + Debug {
+    /// One request is done.
+    fn done(&self, api_key: ApiKey, api_version: i16, elapsed: std::time::Duration, response_bytes: u64);
+}
+
+/// The dispatcher: the one way from `net` into the table.
+#[derive(Clone, Debug)]
+pub(crate) struct Dispatcher(pub(crate) Arc<Node>);
+
+impl Dispatch for Dispatcher {
+    fn dispatch(&self, connection: &Arc<ConnectionInfo>, frame: Frame) -> Dispatched {
+        let Some(entry) = find(frame.api_key) else {
+            return refuse(format!("API key {} is not supported", frame.api_key));
+        };
+        let served = entry.min_version..=entry.max_version;
+        if !served.contains(&frame.api_version) {
+            if entry.key == ApiKey::ApiVersions {
+                let answer = api_versions::unsupported_version(&self.0, frame.correlation_id);
+                return Dispatched::serial(std::future::ready(answer));
+            }
+            return refuse(format!(
+                "{:?} v{} is not supported, only v{}-{}",
+                entry.key, frame.api_version, entry.min_version, entry.max_version
+            ));
+        }
+        let ctx = RequestContext {
+            node: Arc::clone(&self.0),
+            connection: Arc::clone(connection),
+            api_key: entry.key,
+            api_version: frame.api_version,
+            correlation_id: frame.correlation_id,
+            client_id: frame.client_id,
+        };
+        let hooks = &self.0.hooks;
+        let future = if hooks.fault.is_none() && hooks.observer.is_none() {
+            (entry.run)(ctx, frame.body)
+        } else {
+            Box::pin(hooked(entry, ctx, frame.body))
+        };
+        Dispatched { future, pipelined: entry.pipelined }
+    }
+}
+
+async fn hooked(entry: &'static ApiEntry, ctx: RequestContext, body: Bytes) -> Outcome {
+    let node = Arc::clone(&ctx.node);
+    let watch = Stopwatch::start();
+    let (key, version) = (ctx.api_key, ctx.api_version);
+    match node.hooks.fault.as_ref().and_then(|hook| hook.before(&ctx.connection, key, version)) {
+        Some(Fault::Disconnect) => return close("an injected fault".to_owned()),
+        Some(Fault::DelayMs(delay)) => tokio::time::sleep(std::time::Duration::from_millis(delay)).await,
+        None => {}
+    }
+    let outcome = (entry.run)(ctx, body).await;
+    if let Some(observer) = &node.hooks.observer {
+        let size = if let Outcome::Respond(response) = &outcome { response.size_bytes() } else { 0 };
+        observer.done(key, version, watch.elapsed(), size);
+    }
+    outcome
+}
+
+fn refuse(reason: String) -> Dispatched {
+    Dispatched::serial(std::future::ready(close(reason)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_in_key_order_without_duplicates() {
+        assert!(APIS.windows(2).all(|pair| (pair[0].key as i16) < (pair[1].key as i16)));
+    }
+
+    #[test]
+    fn every_row_is_found_by_its_key_and_no_other() {
+        for entry in APIS {
+            assert_eq!(find(entry.key as i16).map(|found| found.key), Some(entry.key));
+        }
+        assert!(find(-1).is_none());
+        assert!(find(i16::MAX).is_none());
+    }
+}

@@ -1,0 +1,284 @@
+//! Produce (key 0), v3-13.
+//!
+//! Advertised from 0, as Kafka does: librdkafka takes a higher minimum for "no compression" (KAFKA-18659). v0-2 close the connection.
+//! v3 transactional id · v5 log start offset · v7 zstd · v8 record errors (KIP-467) · v9 flexible · v10 leader discovery (KIP-951) ·
+//! v12 implicit transaction partitions (KIP-890) · v13 topic ids (KIP-516).
+//! Not done: verification of transactional appends (with the transaction coordinator).
+
+use super::{RawApi, RequestContext};
+use crate::auth::{Operation, Resource};
+use crate::errors::PartitionError;
+use crate::net::{CloseReason, Outcome};
+use crate::partition::{Partition, Waiter, WakeAt};
+use crate::quota::Usage;
+use bytes::Bytes;
+use kafka_protocol::ResponseError;
+use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
+use kafka_protocol::messages::produce_response::{
+    BatchIndexAndErrorMessage, LeaderIdAndEpoch, NodeEndpoint, PartitionProduceResponse, TopicProduceResponse,
+};
+use kafka_protocol::messages::{ApiKey, BrokerId, ProduceRequest, ProduceResponse, TopicName};
+use kafka_protocol::protocol::StrBytes;
+use ottla_storage::batch::{BatchHeader, split};
+use ottla_storage::log::AppendOrigin;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The client id under which Kafka's own tools may write to internal topics.
+const ADMIN_CLIENT_ID: &str = "__admin_client";
+const ZSTD: u8 = 4;
+
+pub(crate) enum Produce {}
+
+impl RawApi for Produce {
+    type Request = ProduceRequest;
+    const KEY: ApiKey = ApiKey::Produce;
+    const VERSIONS: RangeInclusive<i16> = 3..=13;
+    const ADVERTISED: RangeInclusive<i16> = 0..=13;
+    const PIPELINED: bool = true;
+
+    async fn handle(ctx: RequestContext, request: ProduceRequest) -> Outcome {
+        let acks = request.acks;
+        let timeout = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0));
+        let (mut response, waits, bytes) = append_all(&ctx, request);
+        await_all(&mut response, waits, timeout).await;
+        if acks == 0 {
+            return without_answer(&response);
+        }
+        let throttle_ms = ctx.node.quota.charge(&ctx.connection, Usage::ProduceBytes(bytes));
+        if ctx.api_version >= 10 {
+            point_to_leaders(&ctx, &mut response);
+        }
+        let mut outcome = ctx.respond(&response.with_throttle_time_ms(throttle_ms));
+        if let Outcome::Respond(response) = &mut outcome {
+            response.throttle_ms = throttle_ms;
+        }
+        outcome
+    }
+}
+
+/// One answer that has to wait: where it is in the response, and for what.
+struct Wait {
+    topic: usize,
+    partition: usize,
+    on: Arc<Partition>,
+    at: WakeAt,
+}
+
+/// The synchronous beat: everything is appended, in arrival order, before the first await.
+fn append_all(ctx: &RequestContext, request: ProduceRequest) -> (ProduceResponse, Vec<Wait>, u64) {
+    let acks = request.acks;
+    let refused = refuse_whole(ctx, &request);
+    let (mut waits, mut bytes) = (Vec::new(), 0);
+    let mut responses = Vec::with_capacity(request.topic_data.len());
+    for (topic_at, topic) in request.topic_data.into_iter().enumerate() {
+        let TopicProduceData { name, topic_id, partition_data, .. } = topic;
+        let resolved = resolve(ctx, &name, topic_id);
+        let mut partitions = Vec::with_capacity(partition_data.len());
+        for (partition_at, data) in partition_data.into_iter().enumerate() {
+            let index = data.index;
+            let outcome = match (refused, &resolved) {
+                (Some(error), _) => Err(Refusal::plain(error)),
+                (None, Err(error)) => Err(Refusal::plain(*error)),
+                (None, Ok(name)) => append_one(ctx, acks, name, topic_id, data),
+            };
+            partitions.push(match outcome {
+                Ok((answer, wait, appended)) => {
+                    bytes += appended;
+                    waits.extend(wait.map(|(on, at)| Wait { topic: topic_at, partition: partition_at, on, at }));
+                    answer
+                }
+                Err(refusal) => refusal.answer(index),
+            });
+        }
+        responses.push(TopicProduceResponse::default().with_name(name).with_topic_id(topic_id).with_partition_responses(partitions));
+    }
+    (ProduceResponse::default().with_responses(responses), waits, bytes)
+}
+
+fn refuse_whole(ctx: &RequestContext, request: &ProduceRequest) -> Option<ResponseError> {
+    if !matches!(request.acks, -1..=1) {
+        return Some(ResponseError::InvalidRequiredAcks);
+    }
+    let id = request.transactional_id.as_ref()?;
+    (!ctx.allows(Operation::Write, Resource::TransactionalId(id))).then_some(ResponseError::TransactionalIdAuthorizationFailed)
+}
+
+fn resolve(ctx: &RequestContext, name: &TopicName, topic_id: uuid::Uuid) -> Result<StrBytes, ResponseError> {
+    let name = if ctx.api_version >= 13 { ctx.node.topic_name(topic_id).ok_or(ResponseError::UnknownTopicId)? } else { name.0.clone() };
+    if !ctx.allows(Operation::Write, Resource::Topic(&name)) {
+        return Err(ResponseError::TopicAuthorizationFailed);
+    }
+    let is_admin = ctx.client_id.as_deref() == Some(ADMIN_CLIENT_ID);
+    if !is_admin && super::is_internal_topic(&name) {
+        return Err(ResponseError::InvalidTopicException);
+    }
+    Ok(name)
+}
+
+type Appended = (PartitionProduceResponse, Option<(Arc<Partition>, WakeAt)>, u64);
+
+fn append_one(
+    ctx: &RequestContext,
+    acks: i16,
+    name: &StrBytes,
+    topic_id: uuid::Uuid,
+    data: PartitionProduceData,
+) -> Result<Appended, Refusal> {
+    let records = exactly_one_batch(ctx.api_version, data.records)?;
+    let partition =
+        if ctx.api_version >= 13 { ctx.node.partition_by_id(topic_id, data.index) } else { ctx.node.partition_by_name(name, data.index) };
+    let partition = partition.map_err(Refusal::plain)?;
+    let now_ms = ctx.node.clock.now_ms();
+    let appended = partition.append(&ctx.node.flusher, now_ms, &records, AppendOrigin::Client, acks == -1)?;
+    let wait = match acks {
+        -1 => appended.commit.or(appended.flush),
+        1 => appended.flush,
+        _ => None,
+    };
+    let answer = PartitionProduceResponse::default()
+        .with_index(data.index)
+        .with_base_offset(appended.info.first_offset.0)
+        .with_log_append_time_ms(appended.info.log_append_time.map_or(-1, |at| at.0))
+        .with_log_start_offset(appended.info.log_start_offset.0);
+    Ok((answer, wait.map(|at| (partition, at)), appended.info.size_bytes))
+}
+
+/// Since v3 a partition's records are exactly one batch of magic 2; zstd needs v7 (Kafka's `ProduceRequest.validateRecords`).
+fn exactly_one_batch(version: i16, records: Option<Bytes>) -> Result<Bytes, Refusal> {
+    let invalid =
+        |what: &str| Refusal::with_message(ResponseError::InvalidRecord, format!("Produce requests with version {version} {what}"));
+    let records = records.filter(|records| !records.is_empty());
+    let records = records.ok_or_else(|| invalid("must have at least one record batch per partition"))?;
+    let Some(header) = BatchHeader::read(&records) else { return Err(Refusal::plain(ResponseError::CorruptMessage)) };
+    if header.magic() != 2 {
+        return Err(invalid("are only allowed to contain record batches with magic version 2"));
+    }
+    if version < 7 && header.compression_code() == ZSTD {
+        let message = "Produce requests with version < 7 are not allowed to use ZStandard compression".to_owned();
+        return Err(Refusal::with_message(ResponseError::UnsupportedCompressionType, message));
+    }
+    if header.size_bytes() != Some(records.len()) && split(&records).filter(Result::is_ok).count() > 1 {
+        return Err(invalid("are only allowed to contain exactly one record batch per partition"));
+    }
+    Ok(records)
+}
+
+/// Why a partition's records were not appended.
+struct Refusal {
+    error: ResponseError,
+    message: Option<String>,
+    record_errors: Vec<BatchIndexAndErrorMessage>,
+}
+
+impl Refusal {
+    fn plain(error: ResponseError) -> Self {
+        Self { error, message: None, record_errors: Vec::new() }
+    }
+
+    fn with_message(error: ResponseError, message: String) -> Self {
+        Self { message: Some(message), ..Self::plain(error) }
+    }
+
+    fn answer(self, index: i32) -> PartitionProduceResponse {
+        PartitionProduceResponse::default()
+            .with_index(index)
+            .with_error_code(self.error.code())
+            .with_base_offset(-1)
+            .with_log_append_time_ms(-1)
+            .with_log_start_offset(-1)
+            .with_record_errors(self.record_errors)
+            .with_error_message(self.message.map(StrBytes::from_string))
+    }
+}
+
+impl From<PartitionError> for Refusal {
+    fn from(error: PartitionError) -> Self {
+        let record_errors = error.record_errors().iter().map(|record| {
+            BatchIndexAndErrorMessage::default()
+                .with_batch_index(record.batch_index)
+                .with_batch_index_error_message(Some(StrBytes::from_string(record.message.clone())))
+        });
+        Self { error: error.response_error(), record_errors: record_errors.collect(), message: Some(error.to_string()) }
+    }
+}
+
+/// The second beat: what may not be acknowledged yet waits for the high watermark or a flush, until the request's timeout.
+async fn await_all(response: &mut ProduceResponse, waits: Vec<Wait>, timeout: Duration) {
+    if waits.is_empty() {
+        return;
+    }
+    let deadline = tokio::time::Instant::now() + timeout;
+    let waiter = Waiter::new();
+    for wait in waits {
+        let error = loop {
+            match wait.on.reached(wait.at) {
+                Ok(true) => break None,
+                Ok(false) => {}
+                Err(error) => break Some(error.response_error()),
+            }
+            if wait.on.park(&waiter, wait.at, 0) && tokio::time::timeout_at(deadline, waiter.woken()).await.is_err() {
+                wait.on.leave(&waiter);
+                break Some(ResponseError::RequestTimedOut);
+            }
+        };
+        if let Some(error) = error {
+            let slot = response.responses.get_mut(wait.topic).and_then(|topic| topic.partition_responses.get_mut(wait.partition));
+            if let Some(slot) = slot {
+                *slot = Refusal::plain(error).answer(slot.index);
+            }
+        }
+    }
+}
+
+/// acks=0 has no answer; after an error the connection is closed, so that the client notices.
+fn without_answer(response: &ProduceResponse) -> Outcome {
+    let failed = response
+        .responses
+        .iter()
+        .flat_map(|topic| topic.partition_responses.iter().map(move |partition| (topic, partition)))
+        .find(|(_, partition)| partition.error_code != 0);
+    match failed {
+        None => Outcome::NoResponse,
+        Some((topic, partition)) => Outcome::Close(CloseReason(
+            format!("acks=0 produce to {}-{} failed with error {}", topic.name.0.escape_debug(), partition.index, partition.error_code)
+                .into(),
+        )),
+    }
+}
+
+/// KIP-951: beside NOT_LEADER_OR_FOLLOWER and FENCED_LEADER_EPOCH the answer names the current leader and how to reach it.
+fn point_to_leaders(ctx: &RequestContext, response: &mut ProduceResponse) {
+    let mut named = Vec::new();
+    for topic in &mut response.responses {
+        for partition in &mut topic.partition_responses {
+            let error = ResponseError::try_from_code(partition.error_code);
+            if !matches!(error, Some(ResponseError::NotLeaderOrFollower | ResponseError::FencedLeaderEpoch)) {
+                continue;
+            }
+            let leader = if ctx.api_version >= 13 {
+                ctx.node.leader_by_id(topic.topic_id, partition.index)
+            } else {
+                ctx.node.leader_by_name(&topic.name, partition.index)
+            };
+            if let Some((leader_id, leader_epoch)) = leader {
+                partition.current_leader = LeaderIdAndEpoch::default().with_leader_id(BrokerId(leader_id)).with_leader_epoch(leader_epoch);
+                if !named.contains(&leader_id) {
+                    named.push(leader_id);
+                }
+            }
+        }
+    }
+    response.node_endpoints = named
+        .into_iter()
+        .filter_map(|id| ctx.node.endpoint_of(id, &ctx.connection))
+        .map(|endpoint| {
+            NodeEndpoint::default()
+                .with_node_id(BrokerId(endpoint.node_id))
+                .with_host(StrBytes::from_string(endpoint.host))
+                .with_port(endpoint.port)
+                .with_rack(endpoint.rack.map(StrBytes::from_string))
+        })
+        .collect();
+}

@@ -1,0 +1,95 @@
+//! What happens without a request: interval flushes, checkpoints, expiry of producers. One thread; every tick takes its time from the
+//! injected clock.
+
+use crate::broker::Node;
+use ottla_storage::manager::LogOffsets;
+use ottla_storage::{CheckpointKind, Millis};
+use std::io;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+const TICK: Duration = Duration::from_secs(1);
+const PRODUCER_EXPIRY_MS: i64 = 10 * 60 * 1000;
+
+/// The thread.
+#[derive(Debug)]
+pub(crate) struct Background {
+    stop: Mutex<Option<Sender<()>>>,
+    thread: JoinHandle<()>,
+}
+
+impl Background {
+    pub(crate) fn start(node: Arc<Node>) -> io::Result<Self> {
+        let (stop, stopped) = channel::<()>();
+        let thread = std::thread::Builder::new().name("ottla-background".to_owned()).spawn(move || {
+            let mut rounds = Rounds::new(&node);
+            while stopped.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
+                rounds.tick(&node);
+            }
+        })?;
+        Ok(Self { stop: Mutex::new(Some(stop)), thread })
+    }
+
+    pub(crate) fn stop(self) {
+        self.stop.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if self.thread.join().is_err() {
+            tracing::error!("the background thread panicked");
+        }
+    }
+}
+
+/// When each chore is due next.
+struct Rounds {
+    checkpoints: Round,
+    producers: Round,
+}
+
+struct Round {
+    every_ms: i64,
+    next_ms: i64,
+}
+
+impl Round {
+    fn due(&mut self, now_ms: i64) -> bool {
+        let due = now_ms >= self.next_ms;
+        // A clock that jumped back must not silence the chore.
+        if due || self.next_ms - now_ms > self.every_ms {
+            self.next_ms = now_ms + self.every_ms;
+        }
+        due
+    }
+}
+
+impl Rounds {
+    fn new(node: &Node) -> Self {
+        let now_ms = node.clock.now_ms();
+        let every = |every_ms: i64| Round { every_ms, next_ms: now_ms + every_ms };
+        Self { checkpoints: every(node.config.flush_offset_checkpoint_interval_ms()), producers: every(PRODUCER_EXPIRY_MS) }
+    }
+
+    fn tick(&mut self, node: &Node) {
+        let now_ms = node.clock.now_ms();
+        for partition in node.published.registry.all() {
+            partition.flush_if_old(&node.flusher, now_ms);
+        }
+        if self.checkpoints.due(now_ms) {
+            write_checkpoints(node);
+        }
+        if self.producers.due(now_ms) {
+            for partition in node.published.registry.all() {
+                partition.with_log(|log| log.expire_producers(Millis(now_ms)));
+            }
+        }
+    }
+}
+
+pub(crate) fn write_checkpoints(node: &Node) {
+    let registry = &node.published.registry;
+    let offsets = registry.all().iter().filter_map(|partition| partition.with_log(|log| LogOffsets::of(log))).collect::<Vec<_>>();
+    let kinds = [CheckpointKind::RecoveryPoint, CheckpointKind::LogStartOffset, CheckpointKind::Replication];
+    if let Err(error) = registry.manager().write_checkpoints(&kinds, offsets) {
+        tracing::warn!(%error, "cannot write the offset checkpoints; a crash now would take longer to recover from");
+    }
+}

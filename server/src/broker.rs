@@ -1,0 +1,293 @@
+//! The broker as a library: owns the rooms, starts and stops them in order. No globals: any number of brokers in one process.
+
+use crate::api::{Dispatcher, FaultHook, RequestObserver};
+use crate::auth::{AllowAll, Authorizer};
+use crate::background::Background;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::coordinators::controller::Controller;
+pub use crate::coordinators::startup::StartError;
+use crate::coordinators::startup::{self, Opened};
+use crate::dynamic_config::DynamicConfig;
+use crate::fetch::session::SessionCache;
+use crate::net::{BoundListener, ConnectionInfo, ListenerSpec, Listeners, Reactors, Serving};
+use crate::partition::Partition;
+use crate::partition::flusher::Flusher;
+use crate::partition::registry::Registry;
+use crate::producer_ids::ProducerIds;
+use crate::quota::{Quota, Unlimited};
+use arc_swap::ArcSwap;
+use kafka_protocol::ResponseError;
+use kafka_protocol::protocol::StrBytes;
+use ottla_coordinator::metadata::image::{MetadataImage, TopicImage};
+use ottla_coordinator::metadata::{self as shard, TopicId};
+use ottla_storage::log::PartitionLog;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+use uuid::Uuid;
+
+/// How long requests in flight may take to finish when the broker stops.
+const STOP_WITHIN: Duration = Duration::from_secs(10);
+
+/// What an embedder may plug in.
+#[derive(Clone, Debug, Default)]
+pub struct Hooks {
+    /// Injects faults before requests.
+    pub fault: Option<Arc<dyn FaultHook>>,
+    /// Sees requests after they are done.
+    pub observer: Option<Arc<dyn RequestObserver>>,
+}
+
+/// What the controller shows to the rest of the broker: partitions follow first, then request handlers see the new image.
+#[derive(Debug)]
+pub(crate) struct Published {
+    image: ArcSwap<MetadataImage>,
+    pub(crate) registry: Registry,
+}
+
+impl Published {
+    pub(crate) fn new(registry: Registry) -> Self {
+        Self { image: ArcSwap::from_pointee(MetadataImage::default()), registry }
+    }
+
+    pub(crate) fn show(&self, now_ms: i64, published: &shard::Published) {
+        self.registry.apply(now_ms, &published.new, &published.delta);
+        self.image.store(Arc::clone(&published.new));
+    }
+}
+
+/// What request handlers see of the broker.
+#[derive(Debug)]
+pub struct Node {
+    /// This broker's id.
+    pub node_id: i32,
+    /// The cluster's id.
+    pub cluster_id: String,
+    /// The epoch of this run's registration.
+    pub broker_epoch: i64,
+    /// The configuration the broker was started with.
+    pub config: Arc<Config>,
+    /// Where `now` comes from.
+    pub clock: Clock,
+    /// Who may do what.
+    pub authorizer: Arc<dyn Authorizer>,
+    /// How much a client may use.
+    pub quota: Arc<dyn Quota>,
+    /// Plugged-in hooks.
+    pub hooks: Hooks,
+    /// Bytes of one Fetch response at most (`fetch.max.bytes`).
+    pub fetch_max_bytes: u64,
+    pub(crate) flusher: Flusher,
+    pub(crate) sessions: SessionCache,
+    pub(crate) producer_ids: ProducerIds,
+    pub(crate) controller: Controller,
+    pub(crate) dynamic: Arc<DynamicConfig>,
+    pub(crate) published: Arc<Published>,
+}
+
+/// How a client reaches a broker over the listener it came in on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AdvertisedEndpoint {
+    /// Broker id.
+    pub node_id: i32,
+    /// Host name or address.
+    pub host: String,
+    /// Port.
+    pub port: i32,
+    /// `broker.rack`.
+    pub rack: Option<String>,
+    /// Registered but not to be used.
+    pub fenced: bool,
+}
+
+impl Node {
+    /// The newest committed metadata.
+    #[must_use]
+    pub fn image(&self) -> Arc<MetadataImage> {
+        self.published.image.load_full()
+    }
+
+    /// The name of a topic id.
+    #[must_use]
+    pub fn topic_name(&self, topic_id: Uuid) -> Option<StrBytes> {
+        let image = self.published.image.load();
+        image.topics().by_id(TopicId(topic_id)).map(|topic| StrBytes::from_string(topic.name.to_string()))
+    }
+
+    /// The id of a topic name.
+    #[must_use]
+    pub fn topic_id(&self, name: &str) -> Option<Uuid> {
+        self.published.image.load().topics().by_name(name).map(|topic| topic.id.0)
+    }
+
+    /// The partition behind a topic name.
+    pub fn partition_by_name(&self, name: &str, partition: i32) -> Result<Arc<Partition>, ResponseError> {
+        let image = self.published.image.load();
+        self.partition(image.topics().by_name(name).ok_or(ResponseError::UnknownTopicOrPartition)?, partition)
+    }
+
+    /// The partition behind a topic id.
+    pub fn partition_by_id(&self, topic_id: Uuid, partition: i32) -> Result<Arc<Partition>, ResponseError> {
+        let image = self.published.image.load();
+        self.partition(image.topics().by_id(TopicId(topic_id)).ok_or(ResponseError::UnknownTopicId)?, partition)
+    }
+
+    /// Known to the image but not here: NOT_LEADER_OR_FOLLOWER, so that producers retry instead of giving up.
+    fn partition(&self, topic: &TopicImage, partition: i32) -> Result<Arc<Partition>, ResponseError> {
+        match self.published.registry.get(topic.id.0, partition) {
+            Some(found) => Ok(found),
+            None if topic.partitions.contains_key(&partition) => Err(ResponseError::NotLeaderOrFollower),
+            None => Err(ResponseError::UnknownTopicOrPartition),
+        }
+    }
+
+    /// Leader and leader epoch of a partition, by topic name.
+    #[must_use]
+    pub fn leader_by_name(&self, name: &str, partition: i32) -> Option<(i32, i32)> {
+        leader(self.published.image.load().topics().by_name(name)?, partition)
+    }
+
+    /// Leader and leader epoch of a partition, by topic id.
+    #[must_use]
+    pub fn leader_by_id(&self, topic_id: Uuid, partition: i32) -> Option<(i32, i32)> {
+        leader(self.published.image.load().topics().by_id(TopicId(topic_id))?, partition)
+    }
+
+    /// How a client on this connection reaches a broker: the address registered for the listener it came in on.
+    #[must_use]
+    pub fn endpoint_of(&self, node_id: i32, connection: &ConnectionInfo) -> Option<AdvertisedEndpoint> {
+        self.endpoints(connection).into_iter().find(|endpoint| endpoint.node_id == node_id)
+    }
+
+    /// All brokers that have an address on the connection's listener, by id.
+    #[must_use]
+    pub fn endpoints(&self, connection: &ConnectionInfo) -> Vec<AdvertisedEndpoint> {
+        let image = self.published.image.load();
+        image
+            .cluster()
+            .brokers()
+            .filter_map(|broker| {
+                let endpoint = broker.endpoint(&connection.listener_name)?;
+                Some(AdvertisedEndpoint {
+                    node_id: broker.id.0,
+                    host: endpoint.host.clone(),
+                    port: i32::from(endpoint.port),
+                    rack: broker.rack.clone(),
+                    fenced: broker.fenced,
+                })
+            })
+            .collect()
+    }
+}
+
+fn leader(topic: &TopicImage, partition: i32) -> Option<(i32, i32)> {
+    topic.partitions.get(&partition).map(|registration| (registration.leader.map_or(-1, |id| id.0), registration.leader_epoch.0))
+}
+
+/// A running broker.
+#[derive(Debug)]
+pub struct Broker {
+    node: Arc<Node>,
+    bound: Vec<BoundListener>,
+    serving: Serving,
+    reactors: Reactors,
+    background: Background,
+    controller_thread: JoinHandle<PartitionLog>,
+    data_dirs: Vec<PathBuf>,
+}
+
+impl Broker {
+    /// Starts a broker and returns when it serves.
+    pub fn start(config: Config) -> Result<Self, StartError> {
+        Self::start_with(config, Clock::system(), Hooks::default())
+    }
+
+    /// Starts a broker with an injected clock and hooks.
+    pub fn start_with(config: Config, clock: Clock, hooks: Hooks) -> Result<Self, StartError> {
+        let config = Arc::new(config);
+        let limits = Arc::new(config.limits());
+        let mut opened = startup::open(&config, &clock)?;
+        // Bound before registration, so that the ports are known; clients that come early wait in the listen queue.
+        let specs: Vec<ListenerSpec> = config
+            .listeners()
+            .iter()
+            .map(|listener| ListenerSpec { name: listener.name.to_string(), host: listener.host.clone(), port: listener.port })
+            .collect();
+        let listeners = Listeners::bind(&specs, &limits)?;
+        let bound = listeners.bound().to_vec();
+        let broker_epoch = startup::register(&mut opened, &config, &bound)?;
+        let Opened { cluster_id, node_id, data_dirs, dynamic, published, runtime } = opened;
+        let (controller, jobs) = Controller::channel();
+        let controller_thread = Controller::serve(runtime, jobs)?;
+        let node = Arc::new(Node {
+            node_id,
+            cluster_id,
+            broker_epoch,
+            clock,
+            authorizer: Arc::new(AllowAll),
+            quota: Arc::new(Unlimited),
+            hooks,
+            fetch_max_bytes: config.fetch_max_bytes(),
+            flusher: Flusher::new(),
+            sessions: SessionCache::new(config.fetch_session_cache_slots()),
+            producer_ids: ProducerIds::default(),
+            controller,
+            published,
+            dynamic,
+            config: Arc::clone(&config),
+        });
+        let background = Background::start(Arc::clone(&node))?;
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let reactors = Reactors::start(config.reactors().unwrap_or(cores))?;
+        let serving = listeners.serve(Arc::new(Dispatcher(Arc::clone(&node))), limits, reactors.handles())?;
+        Ok(Self { node, bound, serving, reactors, background, controller_thread, data_dirs })
+    }
+
+    /// The listeners with the addresses they are bound to.
+    #[must_use]
+    pub fn bound(&self) -> &[BoundListener] {
+        &self.bound
+    }
+
+    /// The cluster's id.
+    #[must_use]
+    pub fn cluster_id(&self) -> &str {
+        &self.node.cluster_id
+    }
+
+    /// Where the data is.
+    #[must_use]
+    pub fn data_dirs(&self) -> &[PathBuf] {
+        &self.data_dirs
+    }
+
+    /// What request handlers see; for embedders and tests.
+    #[must_use]
+    pub fn node(&self) -> &Arc<Node> {
+        &self.node
+    }
+
+    /// Stops gracefully: no new connections, requests in flight finish, logs are flushed and closed, the clean stop is recorded last.
+    pub fn stop(self) {
+        let Self { node, serving, reactors, background, controller_thread, .. } = self;
+        if let Some(handle) = reactors.handles().first() {
+            let (done, finished) = std::sync::mpsc::channel();
+            handle.spawn(async move {
+                let _ = done.send(serving.stop(STOP_WITHIN).await);
+            });
+            if finished.recv() != Ok(true) {
+                tracing::warn!("some connections did not end in time and were cut");
+            }
+        }
+        reactors.stop();
+        background.stop();
+        node.controller.stop();
+        let metadata = controller_thread.join().ok();
+        if metadata.is_none() {
+            tracing::error!("the controller thread panicked");
+        }
+        node.published.registry.close(&node.flusher, metadata, node.broker_epoch);
+    }
+}

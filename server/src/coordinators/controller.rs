@@ -1,0 +1,213 @@
+//! The controller seam: everything that changes cluster metadata goes through here. Today one local thread over a single-voter log;
+//! in a cluster the same calls are forwarded.
+//!
+//! The thread owns the metadata shard and its log. One request at a time: handle, append and sync, replay, show the new image to the
+//! publishers in order (partitions first, then request handlers), answer. A failed append or sync ends all further changes: what is on
+//! disk is no longer known, so only a restart, which reads it back, may go on.
+
+use super::metadata_log::{MetadataLog, MetadataLogError};
+use crate::broker::{Node, Published};
+use crate::clock::Clock;
+use crate::dynamic_config::Rules;
+use kafka_protocol::ResponseError;
+use kafka_protocol::messages::create_topics_request::CreatableTopic;
+use kafka_protocol::messages::{CreateTopicsRequest, CreateTopicsResponse, DeleteTopicsRequest, DeleteTopicsResponse, TopicName};
+use ottla_coordinator::effects::Ticket;
+use ottla_coordinator::metadata::{
+    BrokerEpoch, BrokerId, CreateTopicsContext, DeleteTopicsContext, MetadataEffects, MetadataRecord, MetadataReply, MetadataShard,
+    TopicAccess, TopicId, TopicLimits, Unrestricted,
+};
+use ottla_coordinator::shard::Shard;
+use ottla_storage::log::PartitionLog;
+use std::ops::Range;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use tokio::sync::oneshot;
+use uuid::Uuid;
+
+type Job = Box<dyn FnOnce(&mut Runtime) + Send>;
+
+/// A handle on the controller; cloned freely.
+#[derive(Clone, Debug)]
+pub struct Controller {
+    jobs: Arc<Mutex<Option<Sender<Job>>>>,
+}
+
+/// What runs on the controller thread.
+pub(crate) struct Runtime {
+    shard: MetadataShard,
+    log: MetadataLog,
+    clock: Clock,
+    published: Arc<Published>,
+    failed: bool,
+    bytes_since_snapshot: u64,
+    snapshot_bytes: u64,
+}
+
+impl Runtime {
+    pub(super) fn new(shard: MetadataShard, log: MetadataLog, clock: Clock, published: Arc<Published>, snapshot_bytes: u64) -> Self {
+        Self { shard, log, clock, published, failed: false, bytes_since_snapshot: 0, snapshot_bytes }
+    }
+
+    /// Runs one handler and commits what it decided. The reply is the first one; all of them are released by this commit.
+    pub(crate) fn run(
+        &mut self,
+        handler: impl FnOnce(&MetadataShard, Ticket, i64) -> MetadataEffects,
+    ) -> Result<Option<MetadataReply>, ResponseError> {
+        if self.failed {
+            return Err(ResponseError::KafkaStorageError);
+        }
+        let now_ms = self.clock.now_ms();
+        let effects = handler(&self.shard, Ticket(0), self.log.end_offset());
+        if let Err(error) = self.commit(now_ms, &effects.records) {
+            tracing::error!(%error, "the metadata log failed: no topic or configuration can change until the broker restarts");
+            self.failed = true;
+            return Err(ResponseError::KafkaStorageError);
+        }
+        Ok(effects.replies.into_iter().next().map(|(_, reply)| reply))
+    }
+
+    /// Commits what the shard asks for after it was loaded.
+    pub(crate) fn recover(&mut self, handler: impl FnOnce(&mut MetadataShard) -> MetadataEffects) -> Result<(), ResponseError> {
+        let effects = handler(&mut self.shard);
+        self.run(|_, _, _| effects).map(drop)
+    }
+
+    fn commit(&mut self, now_ms: i64, records: &[MetadataRecord]) -> Result<(), MetadataLogError> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        let committed = self.log.commit(now_ms, records)?;
+        records.iter().for_each(|record| self.shard.replay(record));
+        if let Some(published) = self.shard.publish(committed.last_offset, self.log.epoch())? {
+            self.published.show(now_ms, &published);
+        }
+        self.bytes_since_snapshot += committed.size_bytes;
+        if self.bytes_since_snapshot >= self.snapshot_bytes {
+            self.bytes_since_snapshot = 0;
+            self.log.write_snapshot(now_ms, self.shard.published())?;
+        }
+        Ok(())
+    }
+
+    /// Hands the log over to be closed.
+    fn into_log(self) -> PartitionLog {
+        self.log.into_log()
+    }
+}
+
+impl Controller {
+    /// A handle without a thread behind it yet; requests wait.
+    pub(crate) fn channel() -> (Self, Receiver<Job>) {
+        let (sender, receiver) = channel();
+        (Self { jobs: Arc::new(Mutex::new(Some(sender))) }, receiver)
+    }
+
+    /// Starts the thread.
+    pub(crate) fn serve(mut runtime: Runtime, jobs: Receiver<Job>) -> std::io::Result<JoinHandle<PartitionLog>> {
+        std::thread::Builder::new().name("ottla-controller".to_owned()).spawn(move || {
+            while let Ok(job) = jobs.recv() {
+                job(&mut runtime);
+            }
+            runtime.into_log()
+        })
+    }
+
+    /// Lets the thread end after what is queued.
+    pub(crate) fn stop(&self) {
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
+    /// Runs `job` on the controller thread.
+    pub(crate) async fn submit<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&mut Runtime) -> Result<T, ResponseError> + Send + 'static,
+    ) -> Result<T, ResponseError> {
+        let (answer, outcome) = oneshot::channel();
+        let job: Job = Box::new(move |runtime| {
+            // The asker may be gone; the change stands all the same.
+            let _ = answer.send(job(runtime));
+        });
+        {
+            let jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
+            let jobs = jobs.as_ref().ok_or(ResponseError::NotController)?;
+            jobs.send(job).map_err(|_| ResponseError::NotController)?;
+        }
+        outcome.await.map_err(|_| ResponseError::NotController)?
+    }
+
+    /// A fresh block of producer ids, durable before it is given out.
+    pub(crate) async fn allocate_producer_ids(&self, node: &Node) -> Result<Range<i64>, ResponseError> {
+        let (broker, epoch) = (BrokerId(node.node_id), BrokerEpoch(node.broker_epoch));
+        let reply = self.submit(move |runtime| runtime.run(|shard, ticket, _| shard.allocate_producer_ids(ticket, broker, epoch))).await?;
+        match reply {
+            Some(MetadataReply::ProducerIds(Ok(block))) => Ok(block.first..block.first + block.count),
+            Some(MetadataReply::ProducerIds(Err(refused))) => Err(refused.error),
+            _ => Err(ResponseError::UnknownServerError),
+        }
+    }
+}
+
+impl Controller {
+    /// CreateTopics by the coordinator's rules.
+    pub(crate) async fn create_topics(
+        &self,
+        node: &Arc<Node>,
+        access: impl TopicAccess + Send + 'static,
+        request: CreateTopicsRequest,
+    ) -> Result<CreateTopicsResponse, ResponseError> {
+        let node = Arc::clone(node);
+        let reply = self
+            .submit(move |runtime| {
+                let config = node.dynamic.effective(&node.image());
+                let (default_num_partitions, default_replication_factor) = (config.num_partitions(), config.default_replication_factor());
+                let rules = Rules(config);
+                runtime.run(|shard, ticket, _| {
+                    let context = CreateTopicsContext {
+                        default_num_partitions,
+                        default_replication_factor,
+                        limits: TopicLimits::default(),
+                        configs: &rules,
+                        access: &access,
+                        new_topic_id: &mut || TopicId(Uuid::new_v4()),
+                    };
+                    shard.create_topics(ticket, &request, context)
+                })
+            })
+            .await?;
+        match reply {
+            Some(MetadataReply::CreateTopics(response)) => Ok(response),
+            _ => Err(ResponseError::UnknownServerError),
+        }
+    }
+
+    /// Topics made on first use, with the broker's defaults.
+    pub(crate) async fn auto_create(&self, node: &Arc<Node>, names: Vec<TopicName>) -> Result<(), ResponseError> {
+        let topic = |name| CreatableTopic::default().with_name(name).with_num_partitions(-1).with_replication_factor(-1);
+        let request = CreateTopicsRequest::default().with_topics(names.into_iter().map(topic).collect());
+        self.create_topics(node, Unrestricted, request).await.map(drop)
+    }
+
+    /// DeleteTopics by the coordinator's rules.
+    pub(crate) async fn delete_topics(
+        &self,
+        node: &Arc<Node>,
+        access: impl TopicAccess + Send + 'static,
+        api_version: i16,
+        request: DeleteTopicsRequest,
+    ) -> Result<DeleteTopicsResponse, ResponseError> {
+        let node = Arc::clone(node);
+        let reply = self
+            .submit(move |runtime| {
+                let deletion_enabled = node.dynamic.effective(&node.image()).delete_topic_enable();
+                let context = DeleteTopicsContext { api_version, deletion_enabled, access: &access };
+                runtime.run(|shard, ticket, _| shard.delete_topics(ticket, &request, &context))
+            })
+            .await?;
+        match reply {
+            Some(MetadataReply::DeleteTopics(response)) => Ok(response),
+            _ => Err(ResponseError::UnknownServerError),
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! The shell around the coordinator crate: loads shards, serializes what reaches them, appends, replays, releases replies.
+
+pub mod controller;
+mod metadata_log;
+mod quorum_state;
+pub mod startup;

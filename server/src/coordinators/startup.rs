@@ -1,0 +1,135 @@
+//! From data directories to a broker that may serve: locks, metadata log, image, partitions, registration.
+
+use super::controller::Runtime;
+use super::metadata_log::{MetadataLog, MetadataLogError};
+use crate::broker::Published;
+use crate::clock::Clock;
+use crate::config::{Advertised, Config};
+use crate::dynamic_config::DynamicConfig;
+use crate::net::{BindError, BoundListener};
+use crate::partition::registry::Registry;
+use kafka_protocol::ResponseError;
+use ottla_coordinator::metadata::records::Endpoint;
+use ottla_coordinator::metadata::{
+    Bootstrap, BrokerId, BrokerRegistrationRequest, DirectoryId, IncarnationId, MetadataReply, MetadataShard, features,
+};
+use ottla_coordinator::shard::Shard;
+use ottla_coordinator::timers::Millis;
+use ottla_storage::StorageError;
+use ottla_storage::disk::{Disk, RealDisk};
+use ottla_storage::manager::{LogManager, LogManagerConfig};
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// Why the broker cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A data directory.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// The metadata log.
+    #[error(transparent)]
+    Metadata(#[from] MetadataLogError),
+    /// A listener.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The broker could not register itself.
+    #[error("the broker could not register: {0}")]
+    Registration(String),
+    /// A thread or runtime of the system.
+    #[error("cannot start a thread: {0}")]
+    Thread(#[from] io::Error),
+}
+
+/// Data that is open and replayed, not yet served.
+pub(crate) struct Opened {
+    pub(crate) cluster_id: String,
+    pub(crate) node_id: i32,
+    pub(crate) data_dirs: Vec<PathBuf>,
+    pub(crate) dynamic: Arc<DynamicConfig>,
+    pub(crate) published: Arc<Published>,
+    pub(crate) runtime: Runtime,
+}
+
+/// Locks the data directories and replays the metadata log.
+pub(crate) fn open(config: &Arc<Config>, clock: &Clock) -> Result<Opened, StartError> {
+    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+    let dirs = LogManagerConfig {
+        log_dirs: config.log_dirs(),
+        metadata_log_dir: Some(config.metadata_log_dir()),
+        node_id: config.node_id(),
+        cluster_id: config.cluster_id().map(str::to_owned),
+    };
+    let manager = LogManager::open(Arc::clone(&disk), &dirs, &mut Uuid::new_v4)?;
+    for warning in manager.warnings() {
+        tracing::warn!("{warning}");
+    }
+    let mut shard = MetadataShard::new();
+    let mut stands_for = None;
+    let log = MetadataLog::open(&manager, disk, clock.now_ms(), |at| {
+        shard.replay(&at.record);
+        stands_for = Some(at.stands_for);
+        Ok(())
+    })?;
+    if let Some(at) = stands_for {
+        // Nothing is shown yet: partitions follow only once this broker is registered under a new epoch.
+        shard.publish(at.last_offset, at.epoch).map_err(MetadataLogError::from)?;
+    }
+    let (cluster_id, node_id) = (manager.cluster_id().to_owned(), manager.node_id());
+    let data_dirs = manager.dirs().iter().map(|dir| dir.path().to_path_buf()).collect();
+    let dynamic = Arc::new(DynamicConfig::new(Arc::clone(config), node_id));
+    let config_of = Arc::clone(&dynamic);
+    let registry = Registry::new(BrokerId(node_id), manager, Box::new(move |image, topic| config_of.partition_config(image, topic)));
+    let published = Arc::new(Published::new(registry));
+    let snapshot_bytes = config.metadata_log_max_record_bytes_between_snapshots();
+    let runtime = Runtime::new(shard, log, clock.clone(), Arc::clone(&published), snapshot_bytes);
+    Ok(Opened { cluster_id, node_id, data_dirs, dynamic, published, runtime })
+}
+
+/// Writes what an empty log begins with, then registers this run of the broker: a new broker epoch, and a new leader epoch for every
+/// partition it leads. The broker epoch.
+pub(crate) fn register(opened: &mut Opened, config: &Config, bound: &[BoundListener]) -> Result<i64, StartError> {
+    let refused = |error: ResponseError| StartError::Registration(error.to_string());
+    let runtime = &mut opened.runtime;
+    runtime.recover(|shard| shard.on_loaded(Millis(0))).map_err(refused)?;
+    let bootstrap = Bootstrap { min_insync_replicas: config.min_insync_replicas() };
+    runtime.run(|shard, ticket, _| shard.bootstrap(ticket, &bootstrap)).map_err(refused)?;
+    let manager = opened.published.registry.manager();
+    let request = BrokerRegistrationRequest {
+        broker_id: BrokerId(opened.node_id),
+        incarnation_id: IncarnationId(Uuid::new_v4()),
+        endpoints: endpoints(config, bound),
+        features: features::supported(),
+        rack: config.broker_rack().map(str::to_owned),
+        log_dirs: manager.dirs().iter().filter(|dir| dir.offline_reason().is_none()).map(|dir| DirectoryId(dir.directory_id())).collect(),
+    };
+    let reply = runtime.run(|shard, ticket, end_offset| shard.register_broker(ticket, &request, end_offset)).map_err(refused)?;
+    let epoch = match reply {
+        Some(MetadataReply::Registered(Ok(epoch))) => epoch.0,
+        Some(MetadataReply::Registered(Err(error))) => {
+            return Err(StartError::Registration(error.message.unwrap_or_else(|| error.error.to_string())));
+        }
+        _ => return Err(StartError::Registration("no answer".to_owned())),
+    };
+    opened.published.registry.tidy();
+    Ok(epoch)
+}
+
+/// What clients are told, by listener.
+fn endpoints(config: &Config, bound: &[BoundListener]) -> Vec<Endpoint> {
+    config
+        .listeners()
+        .iter()
+        .zip(bound)
+        .map(|(listener, bound)| {
+            let (host, port) = match &listener.advertised {
+                Advertised::Fixed { host, port } => (host.clone(), if *port == 0 { bound.port } else { *port }),
+                // Handlers put the address the client came in on; the record needs some name.
+                Advertised::OfConnection => ("localhost".to_owned(), bound.port),
+            };
+            Endpoint { name: listener.name.to_string(), host, port, security_protocol: 0 }
+        })
+        .collect()
+}

@@ -1,0 +1,88 @@
+//! The broker's configuration with what the metadata log sets on top: cluster-wide defaults, this broker's own keys, topics' overrides.
+
+use crate::config::{Config, TopicConfig, validate_group_config, validate_topic_configs};
+use crate::partition::PartitionConfig;
+use ottla_coordinator::metadata::image::{ConfigResource, ConfigResourceType, MetadataImage};
+use ottla_coordinator::metadata::{BrokerId, DescribedConfig, TopicConfigs};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+type Overrides = Option<Arc<BTreeMap<String, String>>>;
+
+/// Static configuration, and the last effective one, recomputed only when the broker keys of the image changed.
+#[derive(Debug)]
+pub(crate) struct DynamicConfig {
+    base: Arc<Config>,
+    broker: BrokerId,
+    last: Mutex<(Overrides, Overrides, Arc<Config>)>,
+}
+
+impl DynamicConfig {
+    /// Over a static configuration.
+    #[must_use]
+    pub(crate) fn new(base: Arc<Config>, broker: i32) -> Self {
+        let last = Mutex::new((None, None, Arc::clone(&base)));
+        Self { base, broker: BrokerId(broker), last }
+    }
+
+    /// The broker's effective configuration under an image.
+    #[must_use]
+    pub(crate) fn effective(&self, image: &MetadataImage) -> Arc<Config> {
+        let all = image.configs().of(&ConfigResource::cluster_default()).cloned();
+        let own = image.configs().of(&ConfigResource::broker(self.broker)).cloned();
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if !same(&last.0, &all) || !same(&last.1, &own) {
+            let (config, refused) = self.base.with_dynamic(pairs(&all), pairs(&own));
+            for message in refused {
+                tracing::warn!("a dynamic broker setting is ignored: {message}");
+            }
+            *last = (all, own, Arc::new(config));
+        }
+        Arc::clone(&last.2)
+    }
+
+    /// What the partitions of a topic obey.
+    #[must_use]
+    pub(crate) fn partition_config(&self, image: &MetadataImage, topic: &str) -> PartitionConfig {
+        let overrides = topic_overrides(image, topic);
+        let resolved = TopicConfig::resolve(&self.effective(image), pairs(&overrides));
+        PartitionConfig { min_insync_replicas: resolved.min_insync_replicas, log: Arc::new(resolved.log) }
+    }
+}
+
+/// What was set for a topic.
+#[must_use]
+pub(crate) fn topic_overrides(image: &MetadataImage, topic: &str) -> Overrides {
+    let resource = ConfigResource { resource_type: ConfigResourceType::Topic, name: topic.to_owned() };
+    image.configs().of(&resource).cloned()
+}
+
+fn same(one: &Overrides, other: &Overrides) -> bool {
+    match (one, other) {
+        (None, None) => true,
+        (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+        _ => false,
+    }
+}
+
+pub(crate) fn pairs(overrides: &Overrides) -> impl Iterator<Item = (&str, &str)> {
+    overrides.iter().flat_map(|map| map.iter().map(|(name, value)| (name.as_str(), value.as_str())))
+}
+
+/// Lends the table of keys to the metadata shard.
+pub(crate) struct Rules(pub(crate) Arc<Config>);
+
+impl TopicConfigs for Rules {
+    fn validate(&self, resource: &ConfigResource, configs: &BTreeMap<String, String>) -> Result<(), String> {
+        let mut given = configs.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        match resource.resource_type {
+            ConfigResourceType::Topic => validate_topic_configs(&self.0, given),
+            ConfigResourceType::Group => given.try_for_each(|(name, value)| validate_group_config(name, value)),
+            _ => Ok(()),
+        }
+    }
+
+    fn describe(&self, _overrides: &BTreeMap<String, String>) -> Vec<DescribedConfig> {
+        Vec::new()
+    }
+}

@@ -1,0 +1,420 @@
+//! One topic-partition as the broker sees it: the log, this broker's role, the high watermark, and who waits.
+//!
+//! `api` calls it for Produce, Fetch, ListOffsets; `registry` creates it and changes its role; `flusher` carries out syncs. A partition
+//! sits behind one short lock that is never held across an await or a sync. Lock order: a partition's lock is innermost, and nobody
+//! holds two.
+
+pub mod flusher;
+mod high_watermark;
+pub mod registry;
+mod role;
+mod waiters;
+
+pub use role::Role;
+pub use waiters::{Waiter, WakeAt};
+
+use crate::errors::PartitionError;
+use ottla_storage::log::{
+    AbortedTransaction, AppendInfo, AppendOrigin, FlushPlan, FoundOffset, ListOffset, LogConfig, PartitionLog, ReadPlan,
+};
+use ottla_storage::{LeaderEpoch, LogId, Millis, Offset};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use waiters::Waiters;
+
+/// What a partition obeys of its topic's configuration.
+#[derive(Clone, Debug)]
+pub struct PartitionConfig {
+    /// The log's part.
+    pub log: Arc<LogConfig>,
+    /// `min.insync.replicas`.
+    pub min_insync_replicas: usize,
+}
+
+/// One topic-partition on this broker.
+#[derive(Debug)]
+pub struct Partition {
+    id: LogId,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    log: Option<PartitionLog>,
+    role: Role,
+    config: PartitionConfig,
+    waiters: Waiters,
+    /// Counts every move of an offset or of the role, so that a parking request can tell that it missed one.
+    changes: u64,
+    flush_due: bool,
+    flush_queued: bool,
+    /// When the oldest unflushed record came in, for `flush.ms`.
+    unflushed_since_ms: Option<i64>,
+}
+
+/// An append that was done; it may not be acknowledged before `wait` holds.
+#[derive(Clone, Copy, Debug)]
+pub struct Appended {
+    /// What the log did.
+    pub info: AppendInfo,
+    /// What acks=all waits for; `None` when it holds already.
+    pub commit: Option<WakeAt>,
+    /// What acks=1 waits for: a flush that is due before the answer.
+    pub flush: Option<WakeAt>,
+}
+
+/// How a reader reads.
+#[derive(Clone, Copy, Debug)]
+pub struct ReadRequest {
+    /// First offset wanted.
+    pub from: Offset,
+    /// Leader epoch the reader knows, -1 for unknown.
+    pub current_leader_epoch: i32,
+    /// Epoch of the reader's last record, -1 for unknown (KIP-595).
+    pub last_fetched_epoch: i32,
+    /// Only up to the last stable offset, with the aborted transactions.
+    pub read_committed: bool,
+    /// Bytes at most.
+    pub max_bytes: u64,
+    /// Give one whole batch even when it is larger.
+    pub at_least_one_batch: bool,
+}
+
+/// What a read found.
+#[derive(Debug)]
+pub struct ReadAnswer {
+    /// High watermark.
+    pub high_watermark: Offset,
+    /// Last stable offset.
+    pub last_stable_offset: Offset,
+    /// Log start offset.
+    pub log_start_offset: Offset,
+    /// Where the bytes are.
+    pub plan: ReadPlan,
+    /// With read_committed: aborted transactions that overlap what is read, by first offset.
+    pub aborted: Option<Vec<AbortedTransaction>>,
+    /// The reader's log diverges: its last epoch ends here (KIP-595).
+    pub diverging: Option<(LeaderEpoch, Offset)>,
+    /// To be handed to [`Partition::park`].
+    pub changes: u64,
+}
+
+/// The offsets a response carries beside an error or an answer.
+#[derive(Clone, Copy, Debug)]
+pub struct Offsets {
+    /// Log start offset.
+    pub log_start_offset: Offset,
+    /// High watermark.
+    pub high_watermark: Offset,
+    /// Last stable offset.
+    pub last_stable_offset: Offset,
+    /// Log end offset.
+    pub log_end_offset: Offset,
+}
+
+impl Partition {
+    /// A partition over an opened log; serves nothing until it has a role.
+    #[must_use]
+    pub fn new(id: LogId, log: PartitionLog, config: PartitionConfig) -> Self {
+        Self::build(id, Some(log), Role::Follower { leader: -1, leader_epoch: LeaderEpoch(-1) }, config)
+    }
+
+    /// A partition whose log could not be opened.
+    #[must_use]
+    pub fn offline(id: LogId, config: PartitionConfig, reason: String) -> Self {
+        Self::build(id, None, Role::Offline { reason }, config)
+    }
+
+    fn build(id: LogId, log: Option<PartitionLog>, role: Role, config: PartitionConfig) -> Self {
+        let state = State {
+            log,
+            role,
+            config,
+            waiters: Waiters::default(),
+            changes: 0,
+            flush_due: false,
+            flush_queued: false,
+            unflushed_since_ms: None,
+        };
+        Self { id, state: Mutex::new(state) }
+    }
+
+    /// Which partition this is.
+    #[must_use]
+    pub fn id(&self) -> &LogId {
+        &self.id
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a role from a metadata record. A new leader epoch is noted in the log's epoch cache before anything is appended under it.
+    pub fn set_role(&self, role: Role) {
+        let mut state = self.lock();
+        if state.role == role {
+            return;
+        }
+        let unusable = match (&mut state.log, &role) {
+            (Some(log), Role::Leader { leader_epoch, .. }) => log.assign_leader_epoch(*leader_epoch).err().map(|error| error.to_string()),
+            (None, _) => return,
+            (Some(_), _) => None,
+        };
+        state.role = match unusable {
+            None => role,
+            Some(reason) => Role::Offline { reason },
+        };
+        state.advance();
+        state.changes += 1;
+        state.waiters.wake_all();
+    }
+
+    /// Follows a change of the topic's configuration.
+    pub fn reconfigure(&self, config: PartitionConfig) {
+        let mut state = self.lock();
+        if let Some(log) = &mut state.log {
+            log.reconfigure(Arc::clone(&config.log));
+        }
+        state.config = config;
+    }
+
+    /// Takes the log away: the partition is deleted or the broker stops. Parked requests are answered with an error.
+    pub fn retire(&self, reason: &str) -> Option<PartitionLog> {
+        let mut state = self.lock();
+        state.role = Role::Offline { reason: reason.to_owned() };
+        state.changes += 1;
+        state.waiters.wake_all();
+        state.log.take()
+    }
+
+    /// This broker's role.
+    #[must_use]
+    pub fn role(&self) -> Role {
+        self.lock().role.clone()
+    }
+
+    /// Appends as leader. The write is done when this returns; whether it may be acknowledged is in the answer.
+    pub fn append(
+        self: &Arc<Self>,
+        flusher: &flusher::Flusher,
+        now_ms: i64,
+        records: &[u8],
+        origin: AppendOrigin,
+        needs_all: bool,
+    ) -> Result<Appended, PartitionError> {
+        let mut state = self.lock();
+        let state = &mut *state;
+        let (leader_epoch, isr) = match &state.role {
+            Role::Leader { leader_epoch, isr } => (*leader_epoch, isr.len()),
+            Role::Follower { .. } => return Err(PartitionError::NotLeader),
+            Role::Offline { reason } => return Err(PartitionError::Offline(reason.clone())),
+        };
+        if needs_all && isr < state.config.min_insync_replicas {
+            return Err(PartitionError::NotEnoughReplicas { isr, min_insync_replicas: state.config.min_insync_replicas });
+        }
+        let log = state.log.as_mut().ok_or_else(|| PartitionError::Offline("the log is closed".to_owned()))?;
+        let info = log.append_as_leader(Millis(now_ms), records, leader_epoch, origin)?;
+        let end = info.last_offset.plus(1);
+        if log.unflushed_messages() >= state.config.log.flush_messages && !info.duplicate {
+            state.flush_due = true;
+        }
+        state.unflushed_since_ms.get_or_insert(now_ms);
+        let flush = (state.flush_due && log.recovery_point() < end).then_some(WakeAt::Flushed(end));
+        if flush.is_some() && !std::mem::replace(&mut state.flush_queued, true) {
+            flusher.submit(Arc::clone(self));
+        }
+        state.advance();
+        let reached = state.log.as_ref().is_some_and(|log| log.high_watermark() >= end);
+        Ok(Appended { info, commit: (!reached).then_some(WakeAt::HighWatermark(end)), flush })
+    }
+
+    /// Plans a read as leader.
+    pub fn read(&self, request: ReadRequest) -> Result<ReadAnswer, PartitionError> {
+        let state = self.lock();
+        let log = state.leader_log(request.current_leader_epoch)?;
+        let offsets = offsets_of(log);
+        let mut answer = ReadAnswer {
+            high_watermark: offsets.high_watermark,
+            last_stable_offset: offsets.last_stable_offset,
+            log_start_offset: offsets.log_start_offset,
+            plan: ReadPlan { first_offset: request.from, next_offset: request.from, ..ReadPlan::default() },
+            aborted: request.read_committed.then(Vec::new),
+            diverging: None,
+            changes: state.changes,
+        };
+        if request.last_fetched_epoch >= 0 {
+            let (epoch, end) = log
+                .end_offset_for_epoch(LeaderEpoch(request.last_fetched_epoch))
+                .ok_or(PartitionError::OffsetOutOfRange { log_start_offset: offsets.log_start_offset })?;
+            if epoch.0 < request.last_fetched_epoch || end < request.from {
+                answer.diverging = Some((epoch, end));
+                return Ok(answer);
+            }
+        }
+        let up_to = if request.read_committed { offsets.last_stable_offset } else { offsets.high_watermark };
+        answer.plan = log.read(request.from, up_to, request.max_bytes, request.at_least_one_batch)?;
+        if let Some(aborted) = &mut answer.aborted
+            && answer.plan.size_bytes > 0
+        {
+            *aborted = log.aborted_transactions(answer.plan.first_offset, answer.plan.next_offset)?;
+        }
+        Ok(answer)
+    }
+
+    /// Finds an offset for ListOffsets, below the last stable offset or the high watermark.
+    pub fn list_offset(
+        &self,
+        current_leader_epoch: i32,
+        by: ListOffset,
+        read_committed: bool,
+    ) -> Result<Option<FoundOffset>, PartitionError> {
+        let state = self.lock();
+        let log = state.leader_log(current_leader_epoch)?;
+        let up_to = if read_committed { log.last_stable_offset() } else { log.high_watermark() };
+        Ok(log.list_offset(by, up_to)?)
+    }
+
+    /// Where a leader epoch ends, as OffsetForLeaderEpoch answers it.
+    pub fn end_offset_for_epoch(
+        &self,
+        current_leader_epoch: i32,
+        epoch: LeaderEpoch,
+    ) -> Result<Option<(LeaderEpoch, Offset)>, PartitionError> {
+        let state = self.lock();
+        Ok(state.leader_log(current_leader_epoch)?.end_offset_for_epoch(epoch))
+    }
+
+    /// The offsets, whatever the role; `None` when the log is closed.
+    #[must_use]
+    pub fn offsets(&self) -> Option<Offsets> {
+        self.lock().log.as_ref().map(offsets_of)
+    }
+
+    /// Runs `f` on the log, for the background and for shutdown.
+    pub fn with_log<T>(&self, f: impl FnOnce(&mut PartitionLog) -> T) -> Option<T> {
+        self.lock().log.as_mut().map(f)
+    }
+
+    /// Parks a request. False: what it waits for holds already, or (with `AnyChange`) something moved since `changes` was read.
+    #[must_use]
+    pub fn park(&self, waiter: &Arc<Waiter>, at: WakeAt, changes: u64) -> bool {
+        let mut state = self.lock();
+        let holds = match (&state.log, at) {
+            (None, _) => true,
+            (Some(_), WakeAt::AnyChange) => state.changes != changes,
+            (Some(log), WakeAt::HighWatermark(offset)) => log.high_watermark() >= offset,
+            (Some(log), WakeAt::Flushed(offset)) => log.recovery_point() >= offset,
+        };
+        if !holds {
+            state.waiters.park(waiter, at);
+        }
+        !holds
+    }
+
+    /// True when what was waited for holds; an error when it never will.
+    pub fn reached(&self, at: WakeAt) -> Result<bool, PartitionError> {
+        let state = self.lock();
+        if let Role::Offline { reason } = &state.role {
+            return Err(PartitionError::Offline(reason.clone()));
+        }
+        let Some(log) = &state.log else { return Err(PartitionError::NotLeader) };
+        Ok(match at {
+            WakeAt::AnyChange => true,
+            WakeAt::HighWatermark(offset) => log.high_watermark() >= offset,
+            WakeAt::Flushed(offset) => log.recovery_point() >= offset,
+        })
+    }
+
+    /// Removes a parked request.
+    pub fn leave(&self, waiter: &Arc<Waiter>) {
+        self.lock().waiters.leave(waiter);
+    }
+
+    /// Queues a flush when unflushed records are older than `flush.ms`.
+    pub fn flush_if_old(self: &Arc<Self>, flusher: &flusher::Flusher, now_ms: i64) {
+        let mut state = self.lock();
+        let flush_ms = state.config.log.flush_ms;
+        let old = state.unflushed_since_ms.is_some_and(|since| now_ms.saturating_sub(since) >= flush_ms);
+        if old && !std::mem::replace(&mut state.flush_queued, true) {
+            flusher.submit(Arc::clone(self));
+        }
+    }
+
+    /// What a flush has to sync; run it without any lock.
+    #[must_use]
+    pub fn prepare_flush(&self) -> Option<FlushPlan> {
+        let mut state = self.lock();
+        state.flush_queued = false;
+        state.log.as_ref().map(PartitionLog::prepare_flush)
+    }
+
+    /// Takes note of a finished flush; what came in meanwhile and is due is queued again.
+    pub fn complete_flush(self: &Arc<Self>, flusher: &flusher::Flusher, plan: FlushPlan, outcome: Result<(), ottla_storage::StorageError>) {
+        let mut state = self.lock();
+        let state = &mut *state;
+        let Some(log) = &mut state.log else { return };
+        match outcome {
+            Ok(()) => {
+                log.complete_flush(plan);
+                state.unflushed_since_ms = state.unflushed_since_ms.filter(|_| log.unflushed_messages() > 0);
+                state.flush_due = log.unflushed_messages() >= state.config.log.flush_messages;
+                if state.flush_due && !std::mem::replace(&mut state.flush_queued, true) {
+                    flusher.submit(Arc::clone(self));
+                }
+                state.advance();
+            }
+            Err(error) => {
+                // A failed sync is final: the kernel may have dropped the pages (RELIABILITY.md 0.3).
+                let reason = error.to_string();
+                tracing::error!(log = %self.id, %reason, "flush failed, the partition is offline until the broker restarts");
+                log.fail(&reason);
+                state.role = Role::Offline { reason };
+                state.changes += 1;
+                state.waiters.wake_all();
+            }
+        }
+    }
+}
+
+impl State {
+    fn leader_log(&self, current_leader_epoch: i32) -> Result<&PartitionLog, PartitionError> {
+        match &self.role {
+            Role::Leader { leader_epoch, .. } => {
+                if current_leader_epoch >= 0 && current_leader_epoch != leader_epoch.0 {
+                    let known = leader_epoch.0;
+                    return Err(if current_leader_epoch < known {
+                        PartitionError::FencedLeaderEpoch
+                    } else {
+                        PartitionError::UnknownLeaderEpoch
+                    });
+                }
+            }
+            Role::Follower { .. } => return Err(PartitionError::NotLeader),
+            Role::Offline { reason } => return Err(PartitionError::Offline(reason.clone())),
+        }
+        self.log.as_ref().ok_or(PartitionError::NotLeader)
+    }
+
+    /// Moves the high watermark as far as it may and wakes whoever waited for that.
+    fn advance(&mut self) {
+        let Some(log) = &mut self.log else { return };
+        let own = high_watermark::Own { log_end_offset: log.log_end_offset(), flushed: log.recovery_point(), flush_due: self.flush_due };
+        let (before, stable_before) = (log.high_watermark(), log.last_stable_offset());
+        let after = high_watermark::decide(before, own, []);
+        if after > before {
+            log.set_high_watermark(after);
+        }
+        if log.high_watermark() != before || log.last_stable_offset() != stable_before {
+            self.changes += 1;
+        }
+        self.waiters.wake(log.high_watermark(), log.recovery_point());
+    }
+}
+
+fn offsets_of(log: &PartitionLog) -> Offsets {
+    Offsets {
+        log_start_offset: log.log_start_offset(),
+        high_watermark: log.high_watermark(),
+        last_stable_offset: log.last_stable_offset(),
+        log_end_offset: log.log_end_offset(),
+    }
+}
