@@ -138,7 +138,7 @@ impl ConfigBuilder {
         check_ids(&mut settings)?;
         check_roles(&settings)?;
         let (listeners, inter_broker_listener) = resolve_listeners(&settings)?;
-        let values = effective_values(&[&settings]);
+        let values = effective_values(&[], &settings);
         let fixed = Arc::new(Fixed { settings, listeners, inter_broker_listener, warnings: self.warnings });
         Ok(Config { values, fixed, dynamic_defaults: Layer::default(), dynamic: Layer::default() })
     }
@@ -183,6 +183,11 @@ impl ConfigBuilder {
             && settings.get("node.id").is_none()
         {
             settings.set("node.id", &id.text, id.origin);
+        }
+        if let Some(id) = settings.get("node.id").cloned()
+            && settings.get("broker.id").is_none()
+        {
+            settings.set("broker.id", &id.text, id.origin);
         }
         let mut choose = |key: &str, text: &str| {
             if settings.get(key).is_none() {

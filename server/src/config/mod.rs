@@ -19,13 +19,15 @@ mod listeners;
 mod properties;
 mod suggest;
 mod topic;
+mod validate;
 mod value;
 
 pub use builder::ConfigBuilder;
 pub use docs::markdown;
 pub use error::{ConfigError, Origin};
 pub use listeners::{Advertised, Listener};
-pub use topic::{TopicConfig, validate_broker_config, validate_group_config, validate_topic_config, validate_topic_configs};
+pub use topic::TopicConfig;
+pub use validate::{validate_broker_config, validate_group_config, validate_group_configs, validate_topic_config, validate_topic_configs};
 pub use value::Value;
 
 use keys::BROKER_KEYS;
@@ -138,7 +140,7 @@ impl Config {
         let dynamic_defaults = layer(&mut all_brokers.into_iter(), false, Origin::DynamicDefault);
         let dynamic = layer(&mut this_broker.into_iter(), true, Origin::DynamicBroker);
         let mut config = Self { values: Vec::new(), fixed: Arc::clone(&self.fixed), dynamic_defaults, dynamic };
-        config.values = effective_values(&[&config.dynamic, &config.dynamic_defaults, &config.fixed.settings]);
+        config.values = effective_values(&[&config.dynamic, &config.dynamic_defaults], &config.fixed.settings);
         (config, refused)
     }
 }
@@ -158,11 +160,16 @@ impl fmt::Debug for Config {
     }
 }
 
-/// The first layer that sets a key decides; a test checks that texts in layers parse.
-fn effective_values(layers: &[&Layer]) -> Vec<Value> {
+/// The first layer that sets a key decides. All texts in layers parse: they were checked on their way in.
+///
+/// A dynamic setting also hides static ones of the same family, as in Kafka: `log.retention.ms` set at run time makes `log.retention.hours` of
+/// the file count as not set.
+fn effective_values(dynamic: &[&Layer], settings: &Layer) -> Vec<Value> {
+    let hidden: Vec<&str> = dynamic.iter().flat_map(|layer| layer.names()).flat_map(describe::names_that_decide).collect();
     let mut values = Vec::with_capacity(BROKER_KEYS.len());
     for key in BROKER_KEYS {
-        let set = layers.iter().find_map(|layer| layer.get(key.name));
+        let fixed = || settings.get(key.name).filter(|_| !hidden.contains(&key.name));
+        let set = dynamic.iter().find_map(|layer| layer.get(key.name)).or_else(fixed);
         values.push(set.and_then(|setting| Value::parse(key, &setting.text).ok()).unwrap_or_else(|| Value::default_of(key)));
     }
     values

@@ -243,8 +243,8 @@ fn dynamic_settings_lie_over_the_static_ones_and_bad_ones_are_left_out() {
     assert_eq!(
         refused,
         [
-            "Cannot update these configs dynamically: Set(num.partitions)",
-            "Cannot update these configs at default cluster level, broker id must be specified: Set(ssl.client.auth)",
+            "Cannot update these configs dynamically: [num.partitions]",
+            "Cannot update these configs at default cluster level, broker id must be specified: [ssl.client.auth]",
             "Invalid value x for configuration log.cleaner.threads: Not a number of type INT",
         ]
     );

@@ -1,8 +1,8 @@
-//! Topic configuration: what a topic sets over what the broker says, and the checks behind CreateTopics and AlterConfigs.
+//! Topic configuration: what a topic sets over what the broker says, as the log and the partition want it.
 
 use super::Config;
-use super::key::{KeyDef, UpdateMode};
-use super::keys::{DYNAMIC_ONLY_KEYS, broker_key, group_key, topic_key};
+use super::key::KeyDef;
+use super::keys::{broker_key, topic_key};
 use super::value::Value;
 use ottla_storage::batch::TimestampType;
 use ottla_storage::log::{CleanupPolicy, LogConfig, TopicCompression};
@@ -113,52 +113,57 @@ pub(super) fn inherited_value(config: &Config, key: &'static KeyDef) -> Value {
     Value::default_of(key)
 }
 
-/// Checks one setting of a topic; the error is Kafka's text for INVALID_CONFIG.
-pub fn validate_topic_config(name: &str, value: &str) -> Result<(), String> {
-    let key = topic_key(name).ok_or_else(|| format!("Unknown topic config name: {name}"))?;
-    Value::parse(key, value).map(drop).map_err(|problem| problem.message(key, value))
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Checks all settings a topic would have, together.
-pub fn validate_topic_configs<'a>(config: &Config, overrides: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<(), String> {
-    let overrides: Vec<(&str, &str)> = overrides.into_iter().collect();
-    if let Some((stranger, _)) = overrides.iter().find(|(name, _)| topic_key(name).is_none()) {
-        return Err(format!("Unknown topic config name: {stranger}"));
+    fn config(text: &str) -> Config {
+        Config::builder().properties(text, "f").and_then(|builder| builder.build()).expect("accepted")
     }
-    for (name, value) in &overrides {
-        validate_topic_config(name, value)?;
-    }
-    let number = |name| match topic_value(config, name, &overrides) {
-        Value::Number(number) => number,
-        _ => 0,
-    };
-    let (least, most) = (number("min.compaction.lag.ms"), number("max.compaction.lag.ms"));
-    if least > most {
-        return Err(format!("conflict topic config setting min.compaction.lag.ms ({least}) > max.compaction.lag.ms ({most})"));
-    }
-    Ok(())
-}
 
-/// Checks one setting of a group.
-pub fn validate_group_config(name: &str, value: &str) -> Result<(), String> {
-    let key = group_key(name).ok_or_else(|| format!("Unknown group config name: {name}"))?;
-    Value::parse(key, value).map(drop).map_err(|problem| problem.message(key, value))
-}
-
-/// Checks one dynamic setting of a broker, or of all brokers if not `per_broker`.
-pub fn validate_broker_config(name: &str, value: &str, per_broker: bool) -> Result<(), String> {
-    let listener_key = super::builder::listener_base(name).and_then(broker_key).map(|(_, key)| key);
-    let dynamic_only = || DYNAMIC_ONLY_KEYS.iter().find(|key| key.name == name);
-    let Some(key) = listener_key.or_else(|| broker_key(name).map(|(_, key)| key)).or_else(dynamic_only) else {
-        // Kafka keeps keys it does not know, for plugins.
-        return Ok(());
-    };
-    match key.mode {
-        UpdateMode::ReadOnly => return Err(format!("Cannot update these configs dynamically: Set({name})")),
-        UpdateMode::PerBroker if !per_broker => {
-            return Err(format!("Cannot update these configs at default cluster level, broker id must be specified: Set({name})"));
-        }
-        _ => {}
+    #[test]
+    fn a_topic_that_sets_nothing_has_the_logs_own_defaults() {
+        let topic = TopicConfig::resolve(&Config::default(), []);
+        assert_eq!(topic, TopicConfig { log: LogConfig::default(), min_insync_replicas: 1, preallocate: false });
     }
-    Value::parse(key, value).map(drop).map_err(|problem| problem.message(key, value))
+
+    #[test]
+    fn what_a_topic_sets_beats_what_the_broker_says_and_the_last_setting_wins() {
+        let config = config("log.segment.bytes=2000000\nlog.flush.interval.messages=9\nmin.insync.replicas=2\nlog.cleanup.policy=compact");
+        let topic = TopicConfig::resolve(
+            &config,
+            [("flush.messages", "7"), ("flush.messages", "8"), ("compression.type", "zstd"), ("preallocate", "true")],
+        );
+        assert_eq!((topic.log.segment_bytes, topic.log.flush_messages, topic.min_insync_replicas), (2_000_000, 8, 2));
+        assert_eq!(topic.log.cleanup_policy, CleanupPolicy { delete: false, compact: true });
+        assert_eq!(topic.log.compression, TopicCompression::Fixed { code: 4, level: Some(3) });
+        assert!(topic.preallocate);
+    }
+
+    #[test]
+    fn milliseconds_beat_minutes_and_minutes_beat_hours() {
+        let retention = |text: &str| TopicConfig::resolve(&config(text), []).log.retention_ms;
+        assert_eq!(retention(""), 7 * 24 * 3_600_000);
+        assert_eq!(retention("log.retention.hours=2"), 7_200_000);
+        assert_eq!(retention("log.retention.hours=2\nlog.retention.minutes=3"), 180_000);
+        assert_eq!(retention("log.retention.hours=2\nlog.retention.minutes=3\nlog.retention.ms=4"), 4);
+        assert_eq!(retention("log.retention.hours=-1"), -1, "for ever");
+        assert_eq!(TopicConfig::resolve(&config("log.roll.hours=1\nlog.roll.jitter.hours=1"), []).log.segment_jitter_ms, 3_600_000);
+    }
+
+    #[test]
+    fn flush_ms_follows_the_schedulers_interval() {
+        assert_eq!(TopicConfig::resolve(&config("log.flush.scheduler.interval.ms=5"), []).log.flush_ms, 5);
+        assert_eq!(TopicConfig::resolve(&config("log.flush.scheduler.interval.ms=5\nlog.flush.interval.ms=6"), []).log.flush_ms, 6);
+    }
+
+    #[test]
+    fn a_setting_that_does_not_fit_is_passed_over() {
+        assert_eq!(TopicConfig::resolve(&Config::default(), [("segment.bytes", "x"), ("nope", "1")]).log, LogConfig::default());
+    }
+
+    #[test]
+    fn the_internal_segment_size_goes_below_the_public_bound() {
+        assert_eq!(TopicConfig::resolve(&Config::default(), [("internal.segment.bytes", "1000")]).log.segment_bytes, 1000);
+    }
 }
