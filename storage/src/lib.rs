@@ -10,6 +10,7 @@ pub mod log;
 pub mod manager;
 pub mod meta;
 pub mod producer;
+mod segment;
 
 pub use checkpoint::{CheckpointKind, OffsetCheckpoint};
 pub use epochs::{EpochEntry, LEADER_EPOCH_CHECKPOINT, LeaderEpochCache, parse_epochs};

@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::PartitionLog;
 use crate::disk::{Disk, DiskFile};
-use crate::{Offset, StorageError};
+use crate::{EpochEntry, LeaderEpochCache, Offset, StorageError};
 
 /// What has to reach the disk so that the recovery point can move to [`FlushPlan::up_to`].
 ///
@@ -12,18 +13,24 @@ use crate::{Offset, StorageError};
 /// with `fail`; a failed sync is never tried again.
 #[derive(Debug)]
 pub struct FlushPlan {
-    pub(crate) disk: Arc<dyn Disk>,
-    pub(crate) files: Vec<(PathBuf, Arc<dyn DiskFile>)>,
-    pub(crate) dir: Option<PathBuf>,
-    pub(crate) up_to: Offset,
-    pub(crate) generation: u64,
+    disk: Arc<dyn Disk>,
+    dir: PathBuf,
+    /// In the order in which they are synced: oldest segment first.
+    files: Vec<(PathBuf, Arc<dyn DiskFile>)>,
+    unopened: Option<StorageError>,
+    sync_dir: bool,
+    epochs: Option<Vec<EpochEntry>>,
+    up_to: Offset,
+    generation: u64,
+    companions_until: u64,
+    dir_changes: u64,
 }
 
 impl FlushPlan {
     /// Nothing was written since the last flush.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.files.is_empty() && self.dir.is_none()
+        self.files.is_empty() && !self.sync_dir && self.epochs.is_none() && self.unopened.is_none()
     }
 
     /// Everything below this offset is durable once `run` has succeeded.
@@ -32,14 +39,77 @@ impl FlushPlan {
         self.up_to
     }
 
-    /// Syncs the files, oldest first, then the directory when files were created in it.
+    /// Syncs the files, oldest segment first, the leader epochs, then the directory when files were created in it.
     pub fn run(&self) -> Result<(), StorageError> {
+        if let Some(error) = &self.unopened {
+            return Err(StorageError::Offline { log: self.dir.display().to_string(), reason: error.to_string() });
+        }
         for (path, file) in &self.files {
             file.sync().map_err(|source| StorageError::io("sync", path, source))?;
         }
-        match &self.dir {
-            Some(dir) => self.disk.sync_dir(dir).map_err(|source| StorageError::io("sync directory", dir, source)),
-            None => Ok(()),
+        if let Some(entries) = &self.epochs {
+            let mut history = LeaderEpochCache::new(&self.dir);
+            for entry in entries {
+                history.assign(entry.epoch, entry.start_offset);
+            }
+            history.flush(&*self.disk)?;
         }
+        if self.sync_dir {
+            self.disk.sync_dir(&self.dir).map_err(|source| StorageError::io("sync directory", &self.dir, source))?;
+        }
+        Ok(())
+    }
+}
+
+impl PartitionLog {
+    /// Plans a flush of all that was appended so far. Made under the log's lock, run without it.
+    #[must_use]
+    pub fn prepare_flush(&self) -> FlushPlan {
+        let mut plan = FlushPlan {
+            disk: Arc::clone(&self.place.disk),
+            dir: self.place.dir.clone(),
+            files: Vec::new(),
+            unopened: None,
+            sync_dir: self.dir_changes > self.dir_changes_synced,
+            dir_changes: self.dir_changes,
+            epochs: (self.epochs.entries() != self.epochs_on_disk.as_slice()).then(|| self.epochs.entries().to_vec()),
+            up_to: self.log_end_offset(),
+            generation: self.generation,
+            companions_until: self.unsynced_count,
+        };
+        if self.refuse_unless_writable().is_err() {
+            return FlushPlan { sync_dir: false, epochs: None, up_to: self.recovery_point, companions_until: 0, ..plan };
+        }
+        if self.recovery_point < plan.up_to {
+            for segment in &self.segments[self.segment_index(self.recovery_point)..] {
+                match segment.log_file(&self.place) {
+                    Ok(file) => plan.files.push((segment.log_path(&self.place), file)),
+                    Err(error) => plan.unopened = Some(error),
+                }
+            }
+        }
+        plan.files.extend(self.unsynced.iter().map(|(_, path, file)| (path.clone(), Arc::clone(file))));
+        plan
+    }
+
+    /// Moves the recovery point after `plan` ran without error. A plan made before a truncation moves nothing.
+    pub fn complete_flush(&mut self, plan: FlushPlan) {
+        if plan.generation != self.generation {
+            return;
+        }
+        self.recovery_point = self.recovery_point.max(plan.up_to.min(self.log_end_offset()));
+        self.unsynced.retain(|(number, ..)| *number >= plan.companions_until);
+        if let Some(entries) = plan.epochs {
+            self.epochs_on_disk = entries;
+        }
+        if plan.sync_dir {
+            self.dir_changes_synced = self.dir_changes_synced.max(plan.dir_changes);
+        }
+    }
+
+    /// Messages appended and not yet flushed.
+    #[must_use]
+    pub fn unflushed_messages(&self) -> i64 {
+        self.log_end_offset().since(self.recovery_point)
     }
 }

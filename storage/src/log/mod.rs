@@ -1,12 +1,32 @@
-//! One topic-partition's log: segments, offsets, producers, epochs.
+//! One topic-partition's log: segments in offset order, the offsets that say who may see what, producers, leader epochs.
+//!
+//! Who may call what: `server` owns each log behind one short lock. `append_*`, `truncate_*`, `roll`, retention and everything else
+//! that takes `&mut self` is for the owner. `read`, `list_offset` and the getters take `&self`; a plan they return is carried out without
+//! the lock, as is `FlushPlan::run`. Reads of data that is not in the page cache block: the caller decides on which thread.
+//!
+//! Promises: an append is either wholly in the log or not at all; what was read once reads the same until it is deleted; bytes are
+//! handed out only when this process wrote them or has checked their CRC; nothing that may be damaged is cut or deleted.
+//! The log never decides its own high watermark, never retries a failed sync, and knows no clock.
 
+mod append;
 mod config;
 mod flush;
+mod list_offsets;
+mod offsets;
+mod producers;
+mod read;
+mod recover;
+mod retention;
+#[cfg(test)]
+mod tests;
+mod truncate;
 mod types;
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 
+pub use crate::batch::TimestampType;
+pub use append::TransactionCheck;
 pub use config::{CleanupPolicy, LogConfig, TopicCompression};
 pub use flush::FlushPlan;
 pub use types::{
@@ -14,187 +34,320 @@ pub use types::{
     ReadPlan, RecordError, RecoveryReport,
 };
 
-use crate::disk::Disk;
-use crate::{LeaderEpoch, LogId, Millis, Offset, StorageError};
+use crate::batch::BatchHeader;
+use crate::disk::DiskFile;
+use crate::producer::ProducerStates;
+use crate::segment::{Place, RollRules, Segment};
+use crate::{EpochEntry, LeaderEpoch, LeaderEpochCache, LogId, Millis, Offset, StorageError};
+use offsets::Offsets;
 
 /// One topic-partition's log.
 #[derive(Debug)]
 pub struct PartitionLog {
     id: LogId,
+    place: Place,
+    config: Arc<LogConfig>,
+    /// In offset order, never empty; the last one takes the appends.
+    segments: Vec<Segment>,
+    offsets: Offsets,
+    epochs: LeaderEpochCache,
+    epochs_on_disk: Vec<EpochEntry>,
+    producers: ProducerStates,
+    health: Health,
+    corruption: Option<Corruption>,
+    recovery_point: Offset,
+    /// Companion files written since the last flush, numbered.
+    unsynced: Vec<(u64, PathBuf, Arc<dyn DiskFile>)>,
+    unsynced_count: u64,
+    dir_changes: u64,
+    dir_changes_synced: u64,
+    /// Rises when files that a flush plan may name are cut or deleted.
+    generation: u64,
+    retired: Vec<Retired>,
 }
 
-#[allow(unused_variables, missing_docs, clippy::unused_self, clippy::needless_pass_by_value)]
+/// What a log still does.
+#[derive(Debug)]
+enum Health {
+    Writable,
+    /// Damaged in the middle: serves what lies before.
+    ReadOnly(String),
+    Offline(String),
+}
+
+/// A file that waits to be removed.
+#[derive(Debug)]
+struct Retired {
+    path: PathBuf,
+    /// `None` until somebody who knows the time comes by.
+    remove_at: Option<Millis>,
+}
+
 impl PartitionLog {
-    fn not_yet(&self) -> StorageError {
-        StorageError::Offline { log: self.id.to_string(), reason: "not built yet".to_owned() }
-    }
-
-    /// Opens or creates the log in `root/<topic>-<partition>`.
-    pub fn open(
-        disk: Arc<dyn Disk>,
-        root: &Path,
-        id: LogId,
-        config: Arc<LogConfig>,
-        how: OpenOptions,
-    ) -> Result<(Self, RecoveryReport), StorageError> {
-        let log = Self { id };
-        Err(log.not_yet())
-    }
-
     /// The log's name.
+    #[must_use]
     pub fn id(&self) -> &LogId {
         &self.id
     }
 
+    /// The log's directory.
+    #[must_use]
+    pub fn dir(&self) -> &std::path::Path {
+        &self.place.dir
+    }
+
     /// The configuration in force.
+    #[must_use]
     pub fn config(&self) -> Arc<LogConfig> {
-        Arc::default()
+        Arc::clone(&self.config)
     }
 
-    /// Appends what a producer or a coordinator sent; offsets are assigned here.
-    pub fn append_as_leader(
-        &mut self,
-        now: Millis,
-        records: &[u8],
-        leader_epoch: LeaderEpoch,
-        origin: AppendOrigin,
-    ) -> Result<AppendInfo, AppendError> {
-        Err(self.not_yet().into())
-    }
-
-    /// Appends what the leader sent, offsets given.
-    pub fn append_as_follower(&mut self, now: Millis, records: &[u8]) -> Result<AppendInfo, AppendError> {
-        Err(self.not_yet().into())
-    }
-
-    /// Plans a read of whole batches from the one that contains `from`, below `up_to`.
-    pub fn read(&self, from: Offset, up_to: Offset, max_bytes: u64, at_least_one_batch: bool) -> Result<ReadPlan, ReadError> {
-        Err(self.not_yet().into())
-    }
-
-    /// Transactions aborted that have records in `from..up_to`.
-    pub fn aborted_transactions(&self, from: Offset, up_to: Offset) -> Result<Vec<AbortedTransaction>, StorageError> {
-        Err(self.not_yet())
+    /// Takes a new configuration; it holds from the next append on.
+    pub fn reconfigure(&mut self, config: Arc<LogConfig>) {
+        self.producers.set_expiration_ms(config.producer_id_expiration_ms);
+        self.config = config;
     }
 
     /// First readable offset.
+    #[must_use]
     pub fn log_start_offset(&self) -> Offset {
-        Offset(0)
+        self.offsets.log_start()
     }
 
     /// Everything below is committed.
+    #[must_use]
     pub fn high_watermark(&self) -> Offset {
-        Offset(0)
+        self.offsets.high_watermark()
     }
 
     /// Everything below is committed and decided.
+    #[must_use]
     pub fn last_stable_offset(&self) -> Offset {
-        Offset(0)
+        self.offsets.last_stable()
     }
 
     /// The next offset to be written.
+    #[must_use]
     pub fn log_end_offset(&self) -> Offset {
-        Offset(0)
+        self.offsets.log_end()
     }
 
-    /// First offset of the oldest open transaction.
+    /// First offset of the oldest transaction that is open, or whose end is not below the high watermark.
+    #[must_use]
     pub fn first_unstable_offset(&self) -> Option<Offset> {
-        None
+        self.offsets.first_unstable()
     }
 
     /// Everything below is known to be on disk.
+    #[must_use]
     pub fn recovery_point(&self) -> Offset {
-        Offset(0)
+        self.recovery_point
     }
 
-    /// Moves the high watermark; clamped to log start offset and log end offset, never backwards.
-    pub fn set_high_watermark(&mut self, offset: Offset) {}
-
-    /// Answers ListOffsets.
-    pub fn list_offset(&self, by: ListOffset, up_to: Offset) -> Result<Option<FoundOffset>, StorageError> {
-        Err(self.not_yet())
+    /// Moves the high watermark; clamped to the log end offset, never backwards.
+    pub fn set_high_watermark(&mut self, offset: Offset) {
+        if self.offsets.raise_high_watermark(offset) {
+            self.producers.on_high_watermark_updated(self.offsets.high_watermark());
+            self.offsets.set_first_unstable(self.producers.first_unstable_offset());
+        }
     }
 
     /// Largest epoch not above the asked one, with its end offset (KIP-101, KIP-320).
+    #[must_use]
     pub fn end_offset_for_epoch(&self, epoch: LeaderEpoch) -> Option<(LeaderEpoch, Offset)> {
-        None
+        self.epochs.end_offset_for(epoch, self.log_end_offset())
     }
 
-    /// The epoch of the newest entry in the epoch cache.
+    /// The newest leader epoch.
+    #[must_use]
     pub fn latest_epoch(&self) -> Option<LeaderEpoch> {
-        None
+        self.epochs.latest().map(|entry| entry.epoch)
+    }
+
+    /// The epoch in which the record at `offset` was written.
+    #[must_use]
+    pub fn epoch_for_offset(&self, offset: Offset) -> Option<LeaderEpoch> {
+        self.epochs.epoch_for_offset(offset)
     }
 
     /// Notes that `epoch` begins at the log end offset; called when this broker becomes leader.
     pub fn assign_leader_epoch(&mut self, epoch: LeaderEpoch) -> Result<(), StorageError> {
-        Err(self.not_yet())
+        self.refuse_unless_writable()?;
+        self.epochs.assign(epoch, self.log_end_offset());
+        Ok(())
     }
 
-    /// Removes everything from `offset` on. True when anything was removed.
-    pub fn truncate_to(&mut self, offset: Offset) -> Result<bool, StorageError> {
-        Err(self.not_yet())
+    /// What is known of the partition's producers.
+    #[must_use]
+    pub fn producers(&self) -> &ProducerStates {
+        &self.producers
     }
 
-    /// Removes everything and begins anew at `offset`.
-    pub fn truncate_fully_and_start_at(&mut self, offset: Offset) -> Result<(), StorageError> {
-        Err(self.not_yet())
+    /// The partition's producers, to begin a verification; what is written stays the log's business.
+    pub fn producers_mut(&mut self) -> &mut ProducerStates {
+        &mut self.producers
     }
 
-    /// Moves the log start offset forward (DeleteRecords, retention). True when it moved. Not above the high watermark.
-    pub fn advance_log_start_offset(&mut self, offset: Offset) -> Result<bool, StorageError> {
-        Err(self.not_yet())
-    }
-
-    /// Plans a flush of all that was appended so far. Made under the log's lock, run without it.
-    pub fn prepare_flush(&self) -> FlushPlan {
-        unreachable!("a log cannot be opened yet")
-    }
-
-    /// Moves the recovery point after `plan` ran without error.
-    pub fn complete_flush(&mut self, plan: FlushPlan) {}
-
-    /// Messages appended and not yet flushed.
-    pub fn unflushed_messages(&self) -> i64 {
-        0
+    /// Forgets producers silent for `producer.id.expiration.ms`.
+    pub fn expire_producers(&mut self, now: Millis) {
+        self.producers.remove_expired(now);
     }
 
     /// Takes the log offline: every later append and read answers `StorageError::Offline` until it is opened again.
-    pub fn fail(&mut self, reason: &str) {}
+    pub fn fail(&mut self, reason: &str) {
+        if !self.is_offline() {
+            tracing::error!(log = %self.id, reason, "the log goes offline");
+            self.health = Health::Offline(reason.to_owned());
+        }
+    }
 
     /// True after `fail`, or after a disk failure that left the files in doubt.
+    #[must_use]
     pub fn is_offline(&self) -> bool {
-        true
+        matches!(self.health, Health::Offline(_))
+    }
+
+    fn offline_error(&self, reason: &str) -> StorageError {
+        StorageError::Offline { log: self.id.to_string(), reason: reason.to_owned() }
+    }
+
+    fn refuse_unless_writable(&self) -> Result<(), StorageError> {
+        match &self.health {
+            Health::Writable => Ok(()),
+            Health::ReadOnly(reason) | Health::Offline(reason) => Err(self.offline_error(reason)),
+        }
+    }
+
+    fn refuse_unless_readable(&self) -> Result<(), StorageError> {
+        match &self.health {
+            Health::Writable | Health::ReadOnly(_) => Ok(()),
+            Health::Offline(reason) => Err(self.offline_error(reason)),
+        }
+    }
+
+    fn no_segment(&self) -> StorageError {
+        self.offline_error("it has no segment")
+    }
+
+    fn corruption_error(&self, corruption: &Corruption) -> StorageError {
+        StorageError::Corrupt {
+            path: self.place.dir.join(&corruption.file),
+            position: corruption.position,
+            reason: corruption.reason.clone(),
+        }
+    }
+
+    /// Bytes in all segments.
+    #[must_use]
+    pub fn size_bytes(&self) -> u64 {
+        self.segments.iter().map(Segment::size_bytes).sum()
+    }
+
+    /// Number of segments.
+    #[must_use]
+    pub fn segment_count(&self) -> usize {
+        self.segments.len()
+    }
+
+    fn active(&self) -> &Segment {
+        self.segments.last().expect("a log always has a segment")
+    }
+
+    fn note_unsynced(&mut self, path: PathBuf, file: Arc<dyn DiskFile>) {
+        self.unsynced.retain(|(_, other, _)| *other != path);
+        self.unsynced.push((self.unsynced_count, path, file));
+        self.unsynced_count += 1;
+        self.dir_changes += 1;
+    }
+
+    fn finish_segment(&mut self, index: usize) -> Result<(), StorageError> {
+        let Some(segment) = self.segments.get_mut(index) else { return Ok(()) };
+        for (path, file) in segment.finish(&self.place, self.config.index_interval_bytes)? {
+            self.note_unsynced(path, file);
+        }
+        Ok(())
+    }
+
+    fn roll_if_needed(&mut self, now: Millis, header: &BatchHeader, size_bytes: u64) -> Result<(), StorageError> {
+        let rules = RollRules {
+            size_bytes_max: u64::from(self.config.segment_bytes),
+            age_ms_max: self.config.segment_ms.saturating_sub(self.roll_jitter_ms()),
+            index_size_bytes_max: self.config.segment_index_bytes,
+        };
+        if self.active().must_roll(&self.place, header, size_bytes, now, rules)? {
+            self.roll_at(now, header.base_offset())?;
+        }
+        Ok(())
+    }
+
+    /// Differs from log to log and from segment to segment, the same each time it is asked.
+    fn roll_jitter_ms(&self) -> i64 {
+        match self.config.segment_jitter_ms.min(self.config.segment_ms) {
+            ..=0 => 0,
+            range => {
+                i64::from(crc32c::crc32c_append(
+                    crc32c::crc32c(self.id.to_string().as_bytes()),
+                    &self.active().base_offset().0.to_be_bytes(),
+                )) % range
+            }
+        }
     }
 
     /// Begins a new segment, whatever the size of the old one (not when it is empty).
     pub fn roll(&mut self, now: Millis) -> Result<(), StorageError> {
-        Err(self.not_yet())
+        self.refuse_unless_writable()?;
+        if self.active().size_bytes() == 0 {
+            return Ok(());
+        }
+        self.roll_at(now, self.log_end_offset())
     }
 
-    /// Deletes segments that retention no longer asks to keep: renames them to `.deleted`, and removes what was renamed
-    /// `file.delete.delay.ms` ago. Number of segments retired now.
-    pub fn enforce_retention(&mut self, now: Millis) -> Result<usize, StorageError> {
-        Err(self.not_yet())
+    /// An error leaves the log as it was.
+    fn roll_at(&mut self, now: Millis, base_offset: Offset) -> Result<(), StorageError> {
+        let last = self.segments.len() - 1;
+        if self.active().size_bytes() == 0 {
+            // A gap in the offsets is too wide for the empty segment: another one takes its place.
+            let segment = Segment::create(&self.place, base_offset, now)?;
+            self.discard_segments_from(last)?;
+            self.segments.push(segment);
+            return Ok(());
+        }
+        self.finish_segment(last)?;
+        let segment = Segment::create(&self.place, base_offset, now)?;
+        self.producers.set_end_offset(base_offset);
+        if let Err(error) = self.write_snapshot() {
+            // An empty segment with a later name would be found at the next start; it says nothing wrong.
+            let _ = self.place.remove(&segment.log_path(&self.place));
+            return Err(error);
+        }
+        if let Some(old) = self.segments.last_mut() {
+            old.seal();
+        }
+        self.segments.push(segment);
+        self.dir_changes += 1;
+        Ok(())
     }
-
-    /// Removes `.deleted` files whose delay is over.
-    pub fn remove_deleted_files(&mut self, now: Millis) -> Result<usize, StorageError> {
-        Err(self.not_yet())
-    }
-
-    /// Forgets producers silent for `producer.id.expiration.ms`.
-    pub fn expire_producers(&mut self, now: Millis) {}
 
     /// Closes the log. With `clean`, everything is flushed and a producer snapshot written first.
-    pub fn close(self, clean: bool) -> Result<(), StorageError> {
-        Err(self.not_yet())
+    pub fn close(mut self, clean: bool) -> Result<(), StorageError> {
+        if !clean || self.refuse_unless_writable().is_err() {
+            return Ok(());
+        }
+        self.finish_segment(self.segments.len() - 1)?;
+        self.producers.set_end_offset(self.log_end_offset());
+        if self.producers.snapshot_is_due() {
+            self.write_snapshot()?;
+        }
+        let plan = self.prepare_flush();
+        plan.run()?;
+        self.complete_flush(plan);
+        Ok(())
     }
 
-    /// Bytes in all segments.
-    pub fn size_bytes(&self) -> u64 {
-        0
+    /// Closes the files of all segments but the active one; they are opened again when needed.
+    pub fn release_files(&self) {
+        for segment in &self.segments[..self.segments.len() - 1] {
+            segment.release_file();
+        }
     }
-
-    /// Takes a new configuration.
-    pub fn reconfigure(&mut self, config: Arc<LogConfig>) {}
 }

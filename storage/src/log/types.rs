@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::disk::DiskFile;
+use crate::producer::CompletedTransaction;
 use crate::{LeaderEpoch, Millis, Offset, ProducerId, StorageError};
 
 /// Who writes; decides which checks apply.
@@ -234,4 +235,15 @@ pub struct AbortedTransaction {
     pub last_offset: Offset,
     /// Last stable offset when the transaction was aborted.
     pub last_stable_offset: Offset,
+}
+
+impl From<CompletedTransaction> for AbortedTransaction {
+    fn from(ended: CompletedTransaction) -> Self {
+        Self {
+            producer_id: ended.producer_id,
+            first_offset: ended.first_offset,
+            last_offset: ended.last_offset,
+            last_stable_offset: ended.last_stable_offset,
+        }
+    }
 }

@@ -1,0 +1,130 @@
+//! Producer state on disk: snapshots are read and written here, and what they lack is replayed from the log.
+
+use super::PartitionLog;
+use super::types::{AbortedTransaction, RecoveryReport};
+use crate::disk::{OpenMode, read_file};
+use crate::producer::{ProducerEntry, ProducerStates, snapshot};
+use crate::segment::{FileKind, Segment, parse_file_name};
+use crate::{Millis, Offset, StorageError};
+
+const SNAPSHOT_SIZE_BYTES_MAX: u64 = 1 << 30;
+/// A replay has no time of its own: nothing expires by it.
+const REPLAY: Millis = Millis(i64::MIN);
+
+impl PartitionLog {
+    /// Sets the producer state to what it was at `up_to`: the newest good snapshot at or below it, and the batches after that.
+    pub(super) fn load_producers(&mut self, up_to: Offset, report: Option<&mut RecoveryReport>) -> Result<(), StorageError> {
+        let mut states = ProducerStates::new(self.config.producer_id_expiration_ms);
+        let from = self.load_snapshot(&mut states, up_to)?;
+        let first_base = self.segments.first().map_or(Offset(0), Segment::base_offset);
+        if from.unwrap_or(first_base) < up_to {
+            self.replay(&mut states, from.unwrap_or(first_base), up_to, |_, _| ())?;
+            if let Some(report) = report {
+                report.producers_rebuilt_from = Some(from.unwrap_or(first_base));
+            }
+        }
+        states.set_end_offset(up_to);
+        self.producers = states;
+        Ok(())
+    }
+
+    /// Loads the newest readable snapshot at or below `up_to`; unreadable ones are skipped.
+    fn load_snapshot(&self, states: &mut ProducerStates, up_to: Offset) -> Result<Option<Offset>, StorageError> {
+        for offset in self.snapshots()?.into_iter().rev().filter(|offset| *offset <= up_to) {
+            match self.read_snapshot(offset)? {
+                Some(entries) => {
+                    states.load(offset, entries, REPLAY);
+                    return Ok(Some(offset));
+                }
+                None => tracing::warn!(log = %self.id, %offset, "a producer snapshot is unreadable and is passed over"),
+            }
+        }
+        Ok(None)
+    }
+
+    fn read_snapshot(&self, offset: Offset) -> Result<Option<Vec<ProducerEntry>>, StorageError> {
+        match read_file(&*self.place.disk, &self.place.path(offset, FileKind::Snapshot), SNAPSHOT_SIZE_BYTES_MAX) {
+            Ok(bytes) => Ok(bytes.and_then(|bytes| snapshot::decode(&bytes).ok())),
+            Err(StorageError::Corrupt { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Offsets of the snapshot files, rising.
+    pub(super) fn snapshots(&self) -> Result<Vec<Offset>, StorageError> {
+        let entries = self.place.disk.list(&self.place.dir).map_err(|source| StorageError::io("list", &self.place.dir, source))?;
+        let names = entries.iter().filter_map(|entry| parse_file_name(&entry.name));
+        let mut offsets: Vec<Offset> =
+            names.filter(|(_, kind, phase)| *kind == FileKind::Snapshot && phase.is_none()).map(|(offset, ..)| offset).collect();
+        offsets.sort_unstable();
+        Ok(offsets)
+    }
+
+    /// Takes note of the batches in `from..up_to`; `aborted` hears of each aborted transaction and the segment of its marker.
+    fn replay(
+        &self,
+        states: &mut ProducerStates,
+        from: Offset,
+        up_to: Offset,
+        mut aborted: impl FnMut(usize, AbortedTransaction),
+    ) -> Result<(), StorageError> {
+        for index in self.segment_index(from)..self.segments.len() {
+            let segment = &self.segments[index];
+            if segment.base_offset() >= up_to {
+                break;
+            }
+            let walked = segment.each_batch(&self.place, |header, marker| {
+                if header.base_offset() >= from
+                    && header.base_offset() < up_to
+                    && let Some(ended) = states.update(REPLAY, header, marker)
+                    && ended.aborted
+                {
+                    aborted(index, ended.into());
+                }
+            });
+            walked.map_err(|error| error.into_storage(&segment.log_path(&self.place)))?;
+        }
+        Ok(())
+    }
+
+    /// The aborted transactions whose marker lies in a segment, from the log itself.
+    pub(super) fn find_aborted(&self, index: usize) -> Result<Vec<AbortedTransaction>, StorageError> {
+        let Some(segment) = self.segments.get(index) else { return Ok(Vec::new()) };
+        let mut states = ProducerStates::new(self.config.producer_id_expiration_ms);
+        let first_base = self.segments.first().map_or(Offset(0), Segment::base_offset);
+        let from = self.load_snapshot(&mut states, segment.base_offset())?.unwrap_or(first_base);
+        let mut found = Vec::new();
+        self.replay(&mut states, from, self.segment_end(index), |at, transaction| {
+            if at == index {
+                found.push(transaction);
+            }
+        })?;
+        Ok(found)
+    }
+
+    /// Writes a snapshot of the producer state at its end offset.
+    pub(super) fn write_snapshot(&mut self) -> Result<(), StorageError> {
+        let offset = self.producers.end_offset();
+        let path = self.place.path(offset, FileKind::Snapshot);
+        let file = self.place.open(&path, OpenMode::Truncate)?;
+        let written = file.write_all_at(&[&self.producers.encode_snapshot()], 0);
+        written.map_err(|source| StorageError::io("write", &path, source))?;
+        self.producers.on_snapshot_written(offset);
+        self.note_unsynced(path, file);
+        Ok(())
+    }
+
+    /// Keeps the snapshots that stand at the beginning of a segment, and the newest; removes those beyond the log's end.
+    pub(super) fn remove_stray_snapshots(&mut self) -> Result<(), StorageError> {
+        let log_end = self.log_end_offset();
+        let snapshots = self.snapshots()?;
+        let newest = snapshots.iter().rev().find(|offset| **offset <= log_end).copied();
+        for offset in snapshots {
+            let at_segment = self.segments.binary_search_by_key(&offset, Segment::base_offset).is_ok();
+            if offset > log_end || (Some(offset) != newest && !at_segment) {
+                self.place.remove(&self.place.path(offset, FileKind::Snapshot))?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,313 @@
+//! Opening a log: finding its segments, reading what may be torn, building anew what is missing.
+//!
+//! After a clean stop only the end of the last segment is looked at. After any other, every batch from the recovery point on is read
+//! and its CRC checked. The first bad batch is judged: nothing good behind it and not below the recovery point means a write that
+//! was cut short, and the file is cut there. Anything else is damage: the log is opened up to it for reading only, and every byte
+//! stays where it is.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::types::{AbortedTransaction, Corruption, OpenOptions, RecoveryReport};
+use super::{Health, LogConfig, Offsets, PartitionLog};
+use crate::disk::Disk;
+use crate::producer::ProducerStates;
+use crate::segment::{FileKind, Phase, Place, Segment, file_name, parse_file_name};
+use crate::{LeaderEpochCache, LogId, Millis, Offset, StorageError};
+
+impl PartitionLog {
+    /// Opens or creates the log in `root/<topic>-<partition>`.
+    pub fn open(
+        disk: Arc<dyn Disk>,
+        root: &Path,
+        id: LogId,
+        config: Arc<LogConfig>,
+        how: OpenOptions,
+    ) -> Result<(Self, RecoveryReport), StorageError> {
+        let dir = root.join(id.directory_name());
+        disk.create_dir_all(&dir).map_err(|source| StorageError::io("create", &dir, source))?;
+        let place = Place { disk, dir };
+        finish_interrupted_work(&place)?;
+        let mut report = RecoveryReport::default();
+        let mut segments = find_segments(&place, how.now)?;
+        let is_new = segments.is_empty();
+        if is_new {
+            segments.push(Segment::create(&place, how.log_start_offset.max(Offset(0)), how.now)?);
+        }
+        let (epochs, epochs_warning) = LeaderEpochCache::open(&*place.disk, &place.dir);
+        if let Some(warning) = epochs_warning {
+            tracing::warn!(log = %id, %warning, "leader epochs are built anew");
+        }
+        let producers = ProducerStates::new(config.producer_id_expiration_ms);
+        let mut log = Self {
+            id,
+            place,
+            segments,
+            offsets: Offsets::new(Offset(0), Offset(0), None),
+            epochs_on_disk: epochs.entries().to_vec(),
+            epochs,
+            producers,
+            health: Health::Writable,
+            corruption: None,
+            recovery_point: Offset(0),
+            unsynced: Vec::new(),
+            unsynced_count: 0,
+            dir_changes: u64::from(is_new),
+            dir_changes_synced: 0,
+            generation: 0,
+            retired: Vec::new(),
+            config,
+        };
+        log.load(how, &mut report)?;
+        Ok((log, report))
+    }
+
+    fn load(&mut self, how: OpenOptions, report: &mut RecoveryReport) -> Result<(), StorageError> {
+        let interval_bytes = self.config.index_interval_bytes;
+        let epochs_lost = self.epochs.entries().is_empty();
+        let mut clean = how.clean;
+        if clean {
+            let Some(active) = self.segments.last() else { return Err(self.no_segment()) };
+            report.indexes_rebuilt += usize::from(active.load_indexes(&self.place, interval_bytes)?);
+            clean = active.ends_with_a_batch(&self.place, interval_bytes)?;
+        }
+        if !clean {
+            // A stop said to be clean that left a bad end: only the last segment is in doubt.
+            let last_base = self.segments.last().map_or(Offset(0), Segment::base_offset);
+            let scan_from = if how.clean { last_base } else { how.recovery_point };
+            self.scan_from(self.segment_index(scan_from), how.recovery_point, report)?;
+        }
+        let Some(active) = self.segments.last() else { return Err(self.no_segment()) };
+        let mut log_end = active.next_offset(&self.place, interval_bytes)?;
+        if log_end < how.log_start_offset {
+            if self.corruption.is_none() {
+                self.discard_segments_from(0)?;
+                self.segments.push(Segment::create(&self.place, how.log_start_offset, how.now)?);
+                self.dir_changes += 1;
+            }
+            log_end = how.log_start_offset;
+        }
+        let first_base = self.segments.first().map_or(Offset(0), Segment::base_offset);
+        let log_start = how.log_start_offset.max(first_base).min(log_end);
+
+        let rebuild_epochs = epochs_lost && log_end > first_base;
+        if let Err(error) = self.load_states(rebuild_epochs, log_end, report) {
+            let StorageError::Corrupt { .. } = error else { return Err(error) };
+            // A batch below the end cannot be read. Everything there is said to be on disk, so this is damage.
+            self.scan_from(0, log_end, report)?;
+            log_end = self.active().next_offset(&self.place, interval_bytes)?;
+            self.load_states(rebuild_epochs, log_end, report)?;
+        }
+        let log_start = log_start.min(log_end);
+        self.epochs.truncate_from_end(log_end);
+        self.epochs.truncate_from_start(log_start);
+        self.producers.on_log_start_offset_incremented(log_start);
+        self.offsets = Offsets::new(log_start, log_end, self.producers.first_unstable_offset());
+        self.recovery_point = if clean && how.clean { log_end } else { how.recovery_point.min(log_end).max(log_start) };
+        self.remove_stray_snapshots()?;
+        if let Some(corruption) = &self.corruption {
+            tracing::error!(log = %self.id, file = corruption.file, position = corruption.position, reason = corruption.reason,
+                "damaged in the middle: nothing was cut, appends are refused");
+            self.health =
+                Health::ReadOnly(format!("{} is damaged at byte {}: {}", corruption.file, corruption.position, corruption.reason));
+            report.corruption = Some(corruption.clone());
+        }
+        Ok(())
+    }
+
+    fn load_states(&mut self, rebuild_epochs: bool, log_end: Offset, report: &mut RecoveryReport) -> Result<(), StorageError> {
+        if rebuild_epochs {
+            self.rebuild_epochs()?;
+        }
+        self.load_producers(log_end, Some(report))
+    }
+
+    /// Reads the segments from `first` on, batch by batch.
+    fn scan_from(&mut self, first: usize, recovery_point: Offset, report: &mut RecoveryReport) -> Result<(), StorageError> {
+        let interval_bytes = self.config.index_interval_bytes;
+        let base_offset = self.segments.get(first).map_or(Offset(0), Segment::base_offset);
+        // Producer state as of the first segment, so that transactions can be followed from there.
+        self.load_producers(base_offset, None)?;
+        let mut index = first;
+        while index < self.segments.len() {
+            let segment_end = self.segments.get(index + 1).map(Segment::base_offset);
+            let mut aborted = Vec::new();
+            let (producers, epochs) = (&mut self.producers, &mut self.epochs);
+            let segment = &mut self.segments[index];
+            let found = segment.recover(&self.place, interval_bytes, recovery_point, segment_end, |header, marker| {
+                if epochs.latest().is_none_or(|latest| latest.epoch < header.partition_leader_epoch()) {
+                    epochs.assign(header.partition_leader_epoch(), header.base_offset());
+                }
+                if let Some(ended) = producers.update(Millis(i64::MIN), header, marker)
+                    && ended.aborted
+                {
+                    aborted.push(AbortedTransaction::from(ended));
+                }
+            })?;
+            segment.set_aborted_transactions(&self.place, aborted)?;
+            report.segments_scanned += 1;
+            report.bytes_scanned += segment.size_bytes();
+            if let Some((position, reason)) = found.bad {
+                return self.judge(index, position, reason, found.next_offset, recovery_point, report);
+            }
+            if segment_end.is_some() {
+                self.finish_segment(index)?;
+            }
+            index += 1;
+        }
+        Ok(())
+    }
+
+    /// A write cut short is undone; damage is kept and fenced off.
+    fn judge(
+        &mut self,
+        index: usize,
+        position: u64,
+        reason: String,
+        next_offset: Offset,
+        recovery_point: Offset,
+        report: &mut RecoveryReport,
+    ) -> Result<(), StorageError> {
+        let interval_bytes = self.config.index_interval_bytes;
+        let mut good_follows = next_offset < recovery_point;
+        good_follows = good_follows || self.segments[index].has_batch_after(&self.place, position + 1, next_offset)?;
+        for later in &self.segments[index + 1..] {
+            good_follows = good_follows || later.has_batch_after(&self.place, 0, next_offset)?;
+        }
+        let segment = &mut self.segments[index];
+        if good_follows {
+            let file = file_name(segment.base_offset(), FileKind::Log);
+            segment.hide_from(position);
+            self.segments.truncate(index + 1);
+            self.corruption = Some(Corruption { file, position, offset: next_offset, reason });
+            return Ok(());
+        }
+        let cut_bytes = segment.size_bytes() - position;
+        tracing::warn!(log = %self.id, segment = %segment.base_offset(), position, cut_bytes, reason, "the end was torn and is cut off");
+        segment.cut_at(&self.place, position, next_offset, interval_bytes)?;
+        report.bytes_truncated += cut_bytes + self.segments[index + 1..].iter().map(Segment::size_bytes).sum::<u64>();
+        self.discard_segments_from(index + 1)
+    }
+
+    /// Removes segments that hold nothing worth keeping.
+    pub(super) fn discard_segments_from(&mut self, index: usize) -> Result<(), StorageError> {
+        for segment in self.segments.split_off(index) {
+            for kind in FileKind::COMPANIONS.into_iter().chain([FileKind::Log]) {
+                self.place.remove(&self.place.path(segment.base_offset(), kind))?;
+            }
+        }
+        self.dir_changes += 1;
+        Ok(())
+    }
+
+    fn rebuild_epochs(&mut self) -> Result<(), StorageError> {
+        self.epochs.clear();
+        let epochs = &mut self.epochs;
+        for segment in &self.segments {
+            let walked = segment.each_batch(&self.place, |header, _| {
+                if epochs.latest().is_none_or(|latest| latest.epoch < header.partition_leader_epoch()) {
+                    epochs.assign(header.partition_leader_epoch(), header.base_offset());
+                }
+            });
+            walked.map_err(|error| error.into_storage(&segment.log_path(&self.place)))?;
+        }
+        Ok(())
+    }
+
+    /// The aborted transactions whose marker lies in a segment. A transaction index that this process has not written or checked is
+    /// compared with the markers in the log first, and built anew when it differs.
+    pub(super) fn aborted_in(&self, index: usize) -> Result<Vec<AbortedTransaction>, StorageError> {
+        let Some(segment) = self.segments.get(index) else { return Ok(Vec::new()) };
+        if let Some(known) = segment.aborted_transactions(&self.place)? {
+            return Ok(known);
+        }
+        let mut markers = BTreeMap::new();
+        let walked = segment.each_batch(&self.place, |header, marker| {
+            if marker.is_some_and(|marker| !marker.committed) {
+                markers.insert(header.last_offset(), header.producer_id());
+            }
+        });
+        walked.map_err(|error| error.into_storage(&segment.log_path(&self.place)))?;
+        if let Some(listed) = segment.unchecked_aborted_transactions(&self.place)? {
+            let same = listed.len() == markers.len()
+                && listed.iter().all(|transaction| markers.get(&transaction.last_offset) == Some(&transaction.producer_id));
+            if same {
+                segment.trust_aborted_transactions(listed.len());
+                return Ok(listed);
+            }
+        }
+        let found = self.find_aborted(index)?;
+        segment.set_aborted_transactions(&self.place, found.clone())?;
+        Ok(found)
+    }
+}
+
+/// Kafka's three passes over what the cleaner and deletions may have left behind, safe to repeat after a crash at any point.
+fn finish_interrupted_work(place: &Place) -> Result<(), StorageError> {
+    let list = || place.disk.list(&place.dir).map_err(|source| StorageError::io("list", &place.dir, source));
+    let mut cleaned_min: Option<Offset> = None;
+    let mut swapped = Vec::new();
+    for entry in list()? {
+        let path = place.dir.join(&entry.name);
+        match parse_file_name(&entry.name) {
+            Some((_, _, Some(Phase::Deleted))) => place.remove(&path)?,
+            Some((base_offset, _, Some(Phase::Cleaned))) => {
+                cleaned_min = Some(cleaned_min.map_or(base_offset, |min| min.min(base_offset)));
+                place.remove(&path)?;
+            }
+            Some((base_offset, kind, Some(Phase::Swap))) => swapped.push((base_offset, kind, entry.name)),
+            _ => {}
+        }
+    }
+    // A swap that comes after an unfinished cleaned file belongs to an unfinished split: its source is still there.
+    let (unfinished, swapped): (Vec<_>, Vec<_>) =
+        swapped.into_iter().partition(|(base_offset, ..)| cleaned_min.is_some_and(|min| *base_offset >= min));
+    for (_, _, name) in unfinished {
+        place.remove(&place.dir.join(name))?;
+    }
+    // The sources of a finished swap lie in the offset ranges of the swapped logs.
+    let mut ranges = Vec::new();
+    for (base_offset, kind, name) in &swapped {
+        if *kind == FileKind::Log {
+            let path = place.dir.join(name);
+            let file = place.open(&path, crate::disk::OpenMode::Read)?;
+            let size_bytes = file.len().map_err(|source| StorageError::io("read", &path, source))?;
+            let mut scan = crate::segment::Scan::new(file, path, *base_offset, 0, size_bytes);
+            while let Ok(Some(_)) = scan.next_header() {}
+            ranges.push((*base_offset, scan.offset_min()));
+        }
+    }
+    for entry in list()? {
+        if let Some((base_offset, kind, None)) = parse_file_name(&entry.name)
+            && kind != FileKind::Snapshot
+            && ranges.iter().any(|(from, to)| *from <= base_offset && base_offset < *to)
+        {
+            place.remove(&place.dir.join(&entry.name))?;
+        }
+    }
+    for (base_offset, kind, name) in &swapped {
+        place.rename(&place.dir.join(name), &place.path(*base_offset, *kind))?;
+    }
+    Ok(())
+}
+
+/// The segments in offset order; companions without a `.log` are removed.
+fn find_segments(place: &Place, now: Millis) -> Result<Vec<Segment>, StorageError> {
+    let entries = place.disk.list(&place.dir).map_err(|source| StorageError::io("list", &place.dir, source))?;
+    let mut logs = BTreeMap::new();
+    let mut companions = Vec::new();
+    for entry in &entries {
+        match parse_file_name(&entry.name) {
+            Some((base_offset, FileKind::Log, None)) => drop(logs.insert(base_offset, entry.size_bytes)),
+            Some((_, FileKind::Snapshot, _)) | None => {}
+            Some((base_offset, ..)) => companions.push((base_offset, &entry.name)),
+        }
+    }
+    for (base_offset, name) in companions {
+        if !logs.contains_key(&base_offset) {
+            place.remove(&place.dir.join(name))?;
+        }
+    }
+    Ok(logs.into_iter().map(|(base_offset, size_bytes)| Segment::existing(base_offset, size_bytes, now)).collect())
+}

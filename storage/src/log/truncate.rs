@@ -1,0 +1,190 @@
+//! Removing records: from the end (followers, recovery), from the beginning (DeleteRecords, retention), all of them.
+
+use super::retention::{Candidate, Standing, deletable_count};
+use super::{PartitionLog, Retired};
+use crate::segment::{FileKind, Phase, Segment};
+use crate::{Millis, Offset, StorageError};
+
+impl PartitionLog {
+    /// Removes every batch that ends at `offset` or later. True when anything was removed.
+    ///
+    /// The recovery point and with it the checkpoint may have to go back: see `LogManager::write_checkpoints`.
+    pub fn truncate_to(&mut self, offset: Offset) -> Result<bool, StorageError> {
+        self.refuse_unless_writable()?;
+        assert!(offset.0 >= 0, "a log is not truncated to a negative offset");
+        if offset >= self.log_end_offset() {
+            // An epoch that began here without a record is not ours to remember.
+            self.epochs.truncate_from_end(self.log_end_offset());
+            return Ok(false);
+        }
+        if self.segments.first().is_some_and(|first| first.base_offset() > offset) {
+            self.truncate_fully_and_start_at(offset)?;
+            return Ok(true);
+        }
+        let outcome = self.truncate_within(offset);
+        if let Err(error) = &outcome {
+            self.fail(&format!("truncation to {offset} stopped half way: {error}"));
+        }
+        outcome.map(|()| true)
+    }
+
+    fn truncate_within(&mut self, offset: Offset) -> Result<(), StorageError> {
+        self.generation += 1;
+        let kept = self.segments.partition_point(|segment| segment.base_offset() <= offset);
+        let removed = self.segments.split_off(kept);
+        // From the end, so that a crash leaves no gap.
+        for segment in removed.iter().rev() {
+            self.retire(segment)?;
+        }
+        let interval_bytes = self.config.index_interval_bytes;
+        let Some(active) = self.segments.last_mut() else { return Err(self.no_segment()) };
+        let cut = active.truncate(&self.place, offset, interval_bytes)?;
+        let log_end = cut.map_or(offset, |base_offset| base_offset.min(offset));
+        self.dir_changes += 1;
+        self.epochs.truncate_from_end(log_end);
+        self.recovery_point = self.recovery_point.min(log_end);
+        self.forget_snapshots_after(log_end)?;
+        self.load_producers(log_end, None)?;
+        self.producers.on_high_watermark_updated(self.offsets.high_watermark().min(log_end));
+        self.offsets.truncate(log_end, self.producers.first_unstable_offset());
+        Ok(())
+    }
+
+    /// Removes everything and begins anew at `offset`.
+    pub fn truncate_fully_and_start_at(&mut self, offset: Offset) -> Result<(), StorageError> {
+        self.refuse_unless_writable()?;
+        assert!(offset.0 >= 0, "a log does not begin at a negative offset");
+        let outcome = self.restart_at(offset);
+        if let Err(error) = &outcome {
+            self.fail(&format!("starting anew at {offset} stopped half way: {error}"));
+        }
+        outcome
+    }
+
+    fn restart_at(&mut self, offset: Offset) -> Result<(), StorageError> {
+        self.generation += 1;
+        let known_since = self.segments.last().map_or(Millis(0), Segment::created_at);
+        for segment in std::mem::take(&mut self.segments).iter().rev() {
+            self.retire(segment)?;
+        }
+        self.forget_snapshots_after(Offset(-1))?;
+        self.segments.push(Segment::create(&self.place, offset, known_since)?);
+        self.dir_changes += 1;
+        self.epochs.clear();
+        self.producers.truncate_fully_and_start_at(offset);
+        self.recovery_point = offset;
+        self.offsets.restart(offset);
+        Ok(())
+    }
+
+    /// Moves the log start offset forward (DeleteRecords). True when it moved. Not above the high watermark: the caller checks.
+    pub fn advance_log_start_offset(&mut self, offset: Offset) -> Result<bool, StorageError> {
+        self.refuse_unless_writable()?;
+        if offset <= self.log_start_offset() || offset > self.high_watermark() {
+            return Ok(false);
+        }
+        self.epochs.truncate_from_start(offset);
+        self.producers.on_log_start_offset_incremented(offset);
+        self.offsets.raise_log_start(offset, self.producers.first_unstable_offset());
+        Ok(true)
+    }
+
+    /// Deletes segments that retention no longer asks to keep: they are renamed to `.deleted` now and removed when
+    /// `file.delete.delay.ms` have gone by. Number of segments taken out now.
+    pub fn enforce_retention(&mut self, now: Millis) -> Result<usize, StorageError> {
+        self.remove_deleted_files(now)?;
+        self.refuse_unless_writable()?;
+        let standing = Standing {
+            log_start_offset: self.log_start_offset(),
+            high_watermark: self.high_watermark(),
+            log_end_offset: self.log_end_offset(),
+        };
+        let mut candidates = Vec::with_capacity(self.segments.len());
+        for (index, segment) in self.segments.iter().enumerate() {
+            let largest = segment.max_timestamp(&self.place, self.config.index_interval_bytes)?.timestamp;
+            candidates.push(Candidate {
+                size_bytes: segment.size_bytes(),
+                largest_timestamp: if largest.0 >= 0 { largest } else { segment.created_at() },
+                next_base_offset: self.segments.get(index + 1).map(Segment::base_offset),
+            });
+        }
+        let count = deletable_count(&candidates, standing, &self.config, now);
+        if count == 0 {
+            return Ok(0);
+        }
+        if count == self.segments.len() {
+            self.roll(now)?;
+        }
+        let Some(first_kept) = self.segments.get(count).map(Segment::base_offset) else { return Ok(0) };
+        self.advance_log_start_offset(first_kept)?;
+        let removed: Vec<Segment> = self.segments.drain(..count).collect();
+        self.generation += 1;
+        self.recovery_point = self.recovery_point.max(first_kept);
+        let mut outcome = Ok(());
+        for segment in &removed {
+            outcome = outcome.and(self.retire(segment));
+            outcome = outcome.and(self.retire_file(segment.base_offset(), FileKind::Snapshot));
+        }
+        self.unsynced.retain(|(_, path, _)| !removed.iter().any(|segment| belongs_to(path, segment)));
+        outcome.map(|()| count)
+    }
+
+    /// Renames a segment's files to `.deleted`.
+    fn retire(&mut self, segment: &Segment) -> Result<(), StorageError> {
+        for kind in [FileKind::Log].into_iter().chain(FileKind::COMPANIONS) {
+            self.retire_file(segment.base_offset(), kind)?;
+        }
+        self.unsynced.retain(|(_, path, _)| !belongs_to(path, segment));
+        Ok(())
+    }
+
+    fn retire_file(&mut self, base_offset: Offset, kind: FileKind) -> Result<(), StorageError> {
+        let from = self.place.path(base_offset, kind);
+        let mut to = from.clone().into_os_string();
+        to.push(Phase::Deleted.suffix());
+        let to = std::path::PathBuf::from(to);
+        if self.place.rename(&from, &to)? {
+            self.retired.push(Retired { path: to, remove_at: None });
+            self.dir_changes += 1;
+        }
+        Ok(())
+    }
+
+    fn forget_snapshots_after(&mut self, offset: Offset) -> Result<(), StorageError> {
+        for snapshot in self.snapshots()?.into_iter().filter(|snapshot| *snapshot > offset) {
+            let path = self.place.path(snapshot, FileKind::Snapshot);
+            self.place.remove(&path)?;
+            self.unsynced.retain(|(_, other, _)| *other != path);
+        }
+        Ok(())
+    }
+
+    /// Removes `.deleted` files whose delay is over. Number of files removed.
+    pub fn remove_deleted_files(&mut self, now: Millis) -> Result<usize, StorageError> {
+        let delay_ms = self.config.file_delete_delay_ms;
+        let mut removed = 0;
+        let mut waiting = Vec::new();
+        for mut retired in std::mem::take(&mut self.retired) {
+            let remove_at = *retired.remove_at.get_or_insert(Millis(now.0.saturating_add(delay_ms)));
+            if now < remove_at {
+                waiting.push(retired);
+                continue;
+            }
+            match self.place.remove(&retired.path) {
+                Ok(()) => removed += 1,
+                // Tried again next time, and at the latest when the log is opened.
+                Err(error) => {
+                    tracing::warn!(log = %self.id, %error, "a deleted file stays");
+                    waiting.push(retired);
+                }
+            }
+        }
+        self.retired = waiting;
+        Ok(removed)
+    }
+}
+
+fn belongs_to(path: &std::path::Path, segment: &Segment) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    matches!(crate::segment::parse_file_name(name), Some((base_offset, kind, None)) if base_offset == segment.base_offset() && kind != FileKind::Snapshot)
+}

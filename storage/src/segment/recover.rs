@@ -1,0 +1,138 @@
+//! Reading a whole segment after a stop that was not clean: what is good, where the first bad batch is, whether good ones follow it.
+
+use super::indexes::Indexes;
+use super::scan::{Located, ScanError};
+use super::{Place, Segment};
+use crate::batch::{BatchHeader, BatchView, EndTransactionMarker, HEADER_SIZE_BYTES};
+use crate::producer::Marker;
+use crate::{Offset, StorageError};
+
+/// What a recovery scan found.
+#[derive(Debug)]
+pub(crate) struct Recovered {
+    /// Offset after the last good batch.
+    pub(crate) next_offset: Offset,
+    /// First byte that does not begin a good batch, and why; `None` when all is good.
+    pub(crate) bad: Option<(u64, String)>,
+}
+
+/// Batches are searched for in pieces of this size.
+const SEARCH_PIECE_BYTES: usize = 1 << 20;
+
+impl Segment {
+    /// Reads every batch and builds the indexes anew. Batches that end at `check_from` or later must have a good CRC, those before
+    /// (known to have reached the disk) only a sound header. `each` sees every good batch, with its transaction marker.
+    pub(crate) fn recover(
+        &mut self,
+        place: &Place,
+        interval_bytes: u32,
+        check_from: Offset,
+        segment_end: Option<Offset>,
+        mut each: impl FnMut(&BatchHeader, Option<Marker>),
+    ) -> Result<Recovered, StorageError> {
+        let mut inner = self.lock();
+        let mut indexes = Indexes::empty(self.base_offset);
+        indexes.offsets.reset(place)?;
+        indexes.times.reset(place)?;
+        let mut scan = self.scan_in(place, &mut inner, 0)?;
+        let mut checked_from = None;
+        let bad = loop {
+            let step = scan.peek().and_then(|found| {
+                let Some(batch) = found else { return Ok(None) };
+                let next_offset = batch.header.next_offset();
+                if segment_end.is_some_and(|end| next_offset > end) {
+                    let reason = format!("offsets up to {} run into the next segment", batch.header.last_offset());
+                    return Err(ScanError::Bad { position: batch.position, reason });
+                }
+                let check = batch.header.last_offset() >= check_from;
+                if check {
+                    scan.check(&batch)?;
+                    checked_from.get_or_insert(batch.position);
+                }
+                let marker = if batch.header.is_control() { marker_of(&scan.read(&batch)?, &batch)? } else { None };
+                Ok(Some((batch, marker)))
+            });
+            match step {
+                Ok(None) => break None,
+                Ok(Some((batch, marker))) => {
+                    scan.skip(&batch);
+                    indexes.note(&batch, interval_bytes);
+                    // What cannot be written now is written later.
+                    let _ = indexes.offsets.write_some(place).and_then(|()| indexes.times.write_some(place));
+                    each(&batch.header, marker);
+                }
+                Err(ScanError::Bad { position, reason }) => break Some((position, reason)),
+                Err(ScanError::Disk(error)) => return Err(error),
+            }
+        };
+        if let Some(from) = checked_from {
+            inner.verified.add(from, scan.position());
+        }
+        let next_offset = indexes.next_offset;
+        inner.indexes = Some(indexes);
+        Ok(Recovered { next_offset, bad })
+    }
+
+    /// Walks all headers without judging them further than their structure; markers are read.
+    pub(crate) fn each_batch(&self, place: &Place, mut each: impl FnMut(&BatchHeader, Option<Marker>)) -> Result<(), ScanError> {
+        let mut scan = self.scan(place, 0)?;
+        while let Some(batch) = scan.peek()? {
+            let marker = if batch.header.is_control() { marker_of(&scan.read(&batch)?, &batch)? } else { None };
+            each(&batch.header, marker);
+            scan.skip(&batch);
+        }
+        Ok(())
+    }
+
+    /// Pretends that the segment ends at `size_bytes`; the file keeps what follows.
+    pub(crate) fn hide_from(&mut self, size_bytes: u64) {
+        self.size_bytes = size_bytes;
+    }
+
+    /// True when every byte of the `.log` was taken for part of a batch when the indexes were loaded.
+    pub(crate) fn ends_with_a_batch(&self, place: &Place, interval_bytes: u32) -> Result<bool, StorageError> {
+        let mut inner = self.lock();
+        Ok(self.indexes_in(place, &mut inner, interval_bytes)?.end_position() == self.size_bytes)
+    }
+
+    /// Looks for a good batch anywhere from byte `from` on with `offset_min` or a later offset: one that could not be there if the
+    /// file had only been cut short.
+    pub(crate) fn has_batch_after(&self, place: &Place, from: u64, offset_min: Offset) -> Result<bool, StorageError> {
+        let file = self.log_file(place)?;
+        let failed = |source| StorageError::io("read", self.log_path(place), source);
+        let mut piece = vec![0; SEARCH_PIECE_BYTES + HEADER_SIZE_BYTES];
+        let mut position = from;
+        while position + (HEADER_SIZE_BYTES as u64) <= self.size_bytes {
+            let read = file.read_at(&mut piece, position).map_err(failed)?;
+            let here = &piece[..read];
+            for at in 0..read.saturating_sub(HEADER_SIZE_BYTES - 1).min(SEARCH_PIECE_BYTES) {
+                // The magic byte, before anything that costs more.
+                if here[at + 16] != 2 {
+                    continue;
+                }
+                let Some(header) = BatchHeader::read(&here[at..]) else { continue };
+                let begins = position + at as u64;
+                let Some(size_bytes) = header.size_bytes().filter(|size| *size as u64 <= self.size_bytes - begins) else { continue };
+                let in_range = header.base_offset() >= offset_min && header.last_offset().since(self.base_offset) <= i64::from(i32::MAX);
+                let counts = header.last_offset_delta() >= 0 && (0..=header.last_offset_delta() + 1).contains(&header.record_count());
+                if !in_range || !counts || header.base_offset().since(self.base_offset) > i64::from(i32::MAX) {
+                    continue;
+                }
+                let mut bytes = vec![0; size_bytes];
+                if file.read_at(&mut bytes, begins).map_err(failed)? == size_bytes
+                    && (BatchView { header, bytes: &bytes }).check_crc().is_ok()
+                {
+                    return Ok(true);
+                }
+            }
+            position += SEARCH_PIECE_BYTES as u64;
+        }
+        Ok(false)
+    }
+}
+
+fn marker_of(view: &BatchView<'_>, batch: &Located) -> Result<Option<Marker>, ScanError> {
+    let marker = EndTransactionMarker::from_batch(view);
+    let marker = marker.map_err(|error| ScanError::Bad { position: batch.position, reason: error.to_string() })?;
+    Ok(marker.map(Marker::from))
+}
