@@ -1,0 +1,95 @@
+//! What /proc says of a process, and on which core we run.
+
+use anyhow::{Context, Result};
+use rustix::process::{Pid, Signal, kill_process};
+use rustix::thread::{CpuSet, sched_setaffinity};
+use std::fs;
+
+/// Runs the calling thread, and what it starts from now on, on one core only.
+pub fn pin_to_core(core: usize) -> Result<()> {
+    let mut cores = CpuSet::new();
+    cores.set(core);
+    sched_setaffinity(None, &cores).with_context(|| format!("cannot run on core {core} only"))
+}
+
+/// User + system CPU seconds of a process so far, ended threads included (resolution: one clock tick, 10 ms).
+pub fn cpu_seconds(pid: u32) -> Result<f64> {
+    let path = format!("/proc/{pid}/stat");
+    let stat = fs::read_to_string(&path).with_context(|| path.clone())?;
+    parse_cpu_seconds(&stat, rustix::param::clock_ticks_per_second()).with_context(|| format!("cannot read {path}"))
+}
+
+fn parse_cpu_seconds(stat: &str, ticks_per_second: u64) -> Option<f64> {
+    // The command name may hold anything, so count fields from its closing parenthesis: utime and stime are fields 14 and 15 of all.
+    let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace().skip(11);
+    let user: u64 = fields.next()?.parse().ok()?;
+    let system: u64 = fields.next()?.parse().ok()?;
+    Some((user + system) as f64 / ticks_per_second as f64)
+}
+
+/// Memory of a process in KiB.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Memory {
+    /// Resident: all.
+    pub rss_kib: u64,
+    /// Resident and not backed by a file: heap and stacks.
+    pub anonymous_kib: u64,
+    /// Highest resident size so far.
+    pub peak_kib: u64,
+}
+
+/// Memory of a process now.
+pub fn memory(pid: u32) -> Result<Memory> {
+    let path = format!("/proc/{pid}/status");
+    Ok(parse_memory(&fs::read_to_string(&path).with_context(|| path)?))
+}
+
+fn parse_memory(status: &str) -> Memory {
+    let field = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        line.and_then(|rest| rest.split_ascii_whitespace().next()?.parse().ok()).unwrap_or(0)
+    };
+    Memory { rss_kib: field("VmRSS"), anonymous_kib: field("RssAnon"), peak_kib: field("VmHWM") }
+}
+
+/// Asks a process to end (SIGTERM).
+pub fn terminate(pid: u32) -> Result<()> {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).context("not a process id")?;
+    kill_process(pid, Signal::TERM).context("cannot signal the process")
+}
+
+/// One line about the machine: processor, cores, kernel.
+pub fn machine() -> String {
+    let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model =
+        cpuinfo.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": ")).map_or("unknown processor", |(_, name)| name);
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let gib = memory.lines().next().and_then(|line| line.split_ascii_whitespace().nth(1)?.parse::<u64>().ok()).unwrap_or(0) >> 20;
+    format!("{model}, {cores} cores, {gib} GiB, Linux {}", kernel.trim())
+}
+
+/// The load averages as the kernel shows them.
+pub fn load_average() -> String {
+    let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split_ascii_whitespace().take(3).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cpu_seconds_survive_a_strange_process_name() {
+        let stat = "42 (a) b (c)) S 1 42 42 0 -1 4194304 100 0 0 0 250 50 0 0 20 0 3 0 100 1000 10";
+        assert_eq!(parse_cpu_seconds(stat, 100), Some(3.0));
+        assert_eq!(parse_cpu_seconds("42 (x) S 1", 100), None);
+    }
+
+    #[test]
+    fn memory_fields_are_told_apart() {
+        let status = "Name:\tx\nVmHWM:\t    4000 kB\nVmRSS:\t    3000 kB\nRssAnon:\t    1000 kB\n";
+        assert_eq!(parse_memory(status), Memory { rss_kib: 3000, anonymous_kib: 1000, peak_kib: 4000 });
+    }
+}
