@@ -10,7 +10,8 @@
 
 use super::admission::Permit;
 use super::buffers::{BufferPool, MemoryShare, RequestMemory};
-use super::frame::{self, FrameError, Peek};
+use super::ending::{End, Endings};
+use super::frame::{self, Peek};
 use super::output::{Output, Progress};
 use super::{CloseReason, ConnectionInfo, Dispatch, Dispatched, Frame, Outcome, guard};
 use crate::limits::Limits;
@@ -45,6 +46,7 @@ pub(super) struct Shared {
     pub(super) pool: BufferPool,
     pub(super) memory: Arc<RequestMemory>,
     pub(super) stop: Arc<Stop>,
+    pub(super) endings: Arc<Endings>,
 }
 
 /// Tells connections to finish what they have and go.
@@ -59,23 +61,6 @@ impl Stop {
         self.draining.store(true, Ordering::SeqCst);
         self.notify.notify_waiters();
     }
-}
-
-/// Why a connection ended.
-#[derive(Debug)]
-enum End {
-    /// The client closed it, or we are stopping.
-    Orderly,
-    /// The network failed.
-    Lost(io::Error),
-    /// The bytes were not ours to understand.
-    NotKafka(FrameError),
-    /// The guard refused a request.
-    Refused { api_key: i16, api_version: i16, refusal: guard::Refusal },
-    /// A deadline passed.
-    TooSlow(&'static str),
-    /// A handler asked for it.
-    ByHandler(CloseReason),
 }
 
 /// A request on its way to an answer.
@@ -119,7 +104,7 @@ pub(super) async fn run(stream: TcpStream, info: Arc<ConnectionInfo>, shared: Ar
         connection.poll(cx)
     })
     .await;
-    connection.report(&end);
+    connection.shared.endings.report(&connection.info, &end);
 }
 
 struct Connection {
@@ -459,7 +444,7 @@ impl Connection {
         let limits = &self.shared.limits;
         let mut next = match (self.had_request, self.in_flight.is_empty() && self.output.is_empty()) {
             (false, _) => (self.active_at + limits.first_request_within, Some("no whole request within socket setup time")),
-            (true, true) => (self.active_at + limits.idle_max, Some("idle")),
+            (true, true) => (self.active_at.max(self.written_at) + limits.idle_max, Some("idle")),
             (true, false) => (Instant::now() + limits.idle_max, None),
         };
         let mut consider = |at: Instant, what| {
@@ -477,27 +462,6 @@ impl Connection {
             consider(until, None);
         }
         next
-    }
-
-    /// Logs the end at the level it deserves.
-    fn report(&self, end: &End) {
-        let (id, peer, listener) = (self.info.id, self.info.peer_addr, &self.info.listener_name);
-        match end {
-            End::Orderly => tracing::trace!(id, %peer, %listener, "connection closed"),
-            End::Lost(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                tracing::error!(id, %peer, %listener, %error, "connection closed: a log file is shorter than its index says");
-            }
-            End::Lost(error) => tracing::debug!(id, %peer, %listener, %error, "connection lost"),
-            End::NotKafka(error) if error.is_for_operator() => {
-                tracing::warn!(id, %peer, %listener, "closed a connection from {peer}: {error}");
-            }
-            End::NotKafka(error) => tracing::debug!(id, %peer, %listener, "connection closed: {error}"),
-            End::Refused { api_key, api_version, refusal } => {
-                tracing::debug!(id, %peer, %listener, "connection closed: malformed {} v{api_version} request: {refusal}", guard::api_name(*api_key));
-            }
-            End::TooSlow(what) => tracing::debug!(id, %peer, %listener, "connection closed: {what}"),
-            End::ByHandler(reason) => tracing::debug!(id, %peer, %listener, "connection closed: {reason}"),
-        }
     }
 }
 

@@ -6,6 +6,7 @@
 use super::admission::{Admission, TurnedAway};
 use super::buffers::{BufferPool, RequestMemory};
 use super::connection::{self, Shared, Stop};
+use super::ending::Endings;
 use super::{ConnectionInfo, Dispatch, Principal};
 use crate::limits::Limits;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
@@ -109,6 +110,7 @@ impl Listeners {
     pub fn serve(self, dispatch: Arc<dyn Dispatch>, limits: Arc<Limits>, reactors: &[Handle]) -> io::Result<Serving> {
         let memory = Arc::new(RequestMemory::new(&limits));
         let stop = Arc::new(Stop::default());
+        let endings = Arc::new(Endings::default());
         let homes: Vec<Home> = reactors
             .iter()
             .map(|handle| Home {
@@ -119,6 +121,7 @@ impl Listeners {
                     pool: BufferPool::new(&limits),
                     memory: Arc::clone(&memory),
                     stop: Arc::clone(&stop),
+                    endings: Arc::clone(&endings),
                 }),
             })
             .collect();

@@ -7,6 +7,7 @@
 mod admission;
 mod buffers;
 mod connection;
+mod ending;
 mod frame;
 pub mod guard;
 #[cfg(test)]

@@ -4,6 +4,7 @@
 
 mod echo;
 mod hostile;
+mod listeners;
 mod order;
 
 use bytes::{BufMut, Bytes, BytesMut};
@@ -31,7 +32,10 @@ impl Server {
     }
 
     pub(crate) fn start_with(limits: Limits) -> Self {
-        let spec = ListenerSpec { name: "PLAINTEXT".into(), host: "localhost".into(), port: 0 };
+        Self::start_on(ListenerSpec { name: "PLAINTEXT".into(), host: "localhost".into(), port: 0 }, limits)
+    }
+
+    pub(crate) fn start_on(spec: ListenerSpec, limits: Limits) -> Self {
         let listeners = Listeners::bind(&[spec], &limits).expect("a free port");
         let address = listeners.bound()[0].addresses[0];
         let reactors = Reactors::start(2).expect("threads");
