@@ -196,11 +196,20 @@ impl Accepted {
     }
 }
 
+/// Whether Kafka takes a batch that says its broker has stamped it: only on a CreateTime topic, and only with a time.
+fn may_be_stamped(header: &BatchHeader, rule: TimestampRule) -> bool {
+    match rule {
+        TimestampRule::Unchecked => true,
+        TimestampRule::LogAppendTime => false,
+        TimestampRule::CreateTime { .. } => header.max_timestamp() != NO_TIMESTAMP,
+    }
+}
+
 fn walk(header: &BatchHeader, bytes: &[u8], options: &ValidateOptions) -> Result<BatchFacts, BatchError> {
     let base_timestamp = header.base_timestamp();
     let stamped = header.timestamp_type() == TimestampType::LogAppendTime;
     let consecutive = options.origin != Origin::Replication;
-    let refuse_stamped = stamped && options.timestamps == TimestampRule::LogAppendTime && options.origin == Origin::Client;
+    let refuse_stamped = options.origin == Origin::Client && stamped && !may_be_stamped(header, options.timestamps);
     let accepted = Accepted::by(options.timestamps);
 
     let mut max_timestamp = NO_TIMESTAMP;

@@ -45,8 +45,7 @@ impl Transactions {
     ) -> CompletedTransaction {
         self.ongoing.remove(&first_offset);
         self.unreplicated.insert(first_offset, last_offset);
-        let next_undecided = self.ongoing.iter().find(|(_, pid)| **pid != producer_id).map(|(first, _)| *first);
-        let last_stable_offset = next_undecided.unwrap_or(last_offset.plus(1));
+        let last_stable_offset = self.first_undecided().map_or(last_offset.plus(1), |(first, _)| first);
         CompletedTransaction { producer_id, first_offset, last_offset, aborted, last_stable_offset }
     }
 

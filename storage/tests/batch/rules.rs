@@ -95,6 +95,12 @@ fn impossible_lengths_and_foreign_magic_are_told_apart() {
     let mut bad = bytes.clone();
     bad[LENGTH..LENGTH + 4].copy_from_slice(&i32::MAX.to_be_bytes());
     assert!(matches!(split(&bad).next(), Some(Err(BatchError::Truncated { .. }))));
+    // Too short to see a magic: a length below any record's is corrupt, any other may be the start of a batch.
+    for (length, corrupt) in [(13_i32, true), (14, false)] {
+        let head = [&[0; 8][..], &length.to_be_bytes()].concat();
+        let refused = split(&head).next().unwrap().unwrap_err();
+        assert_eq!(matches!(refused, BatchError::LengthOutOfRange { .. }), corrupt, "{refused:?}");
+    }
     for magic in [0_i8, 1, 3, -1] {
         let mut bad = bytes.clone();
         bad[MAGIC] = magic.cast_unsigned();
@@ -217,6 +223,16 @@ fn the_bounds_themselves_are_in_range_and_so_is_a_record_without_a_timestamp() {
 }
 
 #[test]
+fn of_equal_timestamps_the_first_record_is_the_one_found() {
+    let mut builder = BatchBuilder::new();
+    for timestamp in [T, after(9), after(9), after(3)] {
+        builder.push(timestamp, None, None, &[]);
+    }
+    let facts = validate(&only(&builder.build().unwrap()), &client()).unwrap();
+    assert_eq!(facts.offset_delta_of_max_timestamp, Some(1));
+}
+
+#[test]
 fn extreme_bounds_do_not_overflow() {
     for now in [Millis(i64::MIN), Millis(0), T, Millis(i64::MAX)] {
         let rule = TimestampRule::CreateTime { now, before_max_ms: i64::MAX, after_max_ms: i64::MAX };
@@ -249,6 +265,8 @@ fn a_batch_stamped_by_the_client_is_refused_where_the_broker_stamps() {
     let facts = validate(&only(&bytes), &ValidateOptions::client(after(9999))).unwrap();
     assert!(facts.must_stamp_create_time);
     assert_eq!(facts.max_timestamp, after(9999));
+    let timeless = forge(bytes, MAX_TIMESTAMP, &(-1_i64).to_be_bytes());
+    assert_eq!(error(&timeless, &client()).rejected_records().len(), 5);
     // The ordinary batch is fine where the broker stamps, however old it says it is.
     validate(&only(&build(Compression::None)), &options).unwrap();
 }

@@ -288,6 +288,22 @@ fn an_unverified_transaction_writes_nothing_and_a_stale_guard_opens_nothing() {
 }
 
 #[test]
+fn a_late_marker_of_the_epoch_under_verification_does_not_end_that_verification() {
+    // Transaction version 2: the marker of the last transaction bears the epoch in which the next one is being verified.
+    for (bump, survives) in [(true, true), (false, false)] {
+        let mut partition = Partition::new();
+        let guard = partition.states.begin_verification(T, PID, Sequence(0), ProducerEpoch(5), bump);
+        partition.mark(PID.0, 5, commit()).unwrap();
+        let header = data(5, 0, 1).transactional().header();
+        assert_eq!(partition.states.check_verified(T, &header, Origin::Client, guard).is_ok(), survives);
+        let guard = partition.states.begin_verification(T, PID, Sequence(0), ProducerEpoch(5), bump);
+        partition.mark(PID.0, 6, commit()).unwrap();
+        let header = data(6, 0, 1).transactional().header();
+        assert!(partition.states.check_verified(T, &header, Origin::Client, guard).is_err(), "a marker of a later epoch ends it");
+    }
+}
+
+#[test]
 fn plain_and_replicated_batches_need_no_guard() {
     let partition = Partition::new();
     assert_eq!(partition.states.check_verified(T, &data(0, 0, 1).header(), Origin::Client, None), ACCEPT);

@@ -82,14 +82,18 @@ fn every_flipped_bit_and_every_cut_is_noticed() {
 }
 
 #[test]
-fn a_count_that_does_not_fit_is_refused_although_its_crc_is_right() {
-    for count in [-1_i32, 2, 4, i32::MAX] {
-        let mut bad = golden();
-        bad[6..10].copy_from_slice(&count.to_be_bytes());
+fn a_size_that_does_not_fit_is_refused_although_its_crc_is_right() {
+    let refused = |mut bad: Vec<u8>| {
         let crc = crc32c::crc32c(&bad[6..]);
         bad[2..6].copy_from_slice(&crc.to_be_bytes());
         assert_eq!(snapshot::decode(&bad), Err(SnapshotError::SizeMismatch { size_bytes: bad.len() }));
+    };
+    for count in [-1_i32, 2, 4, i32::MAX] {
+        let mut bad = golden();
+        bad[6..10].copy_from_slice(&count.to_be_bytes());
+        refused(bad);
     }
+    refused([&golden()[..], &[0]].concat());
 }
 
 #[test]
