@@ -1,9 +1,11 @@
 //! The broker's configuration with what the metadata log sets on top: cluster-wide defaults, this broker's own keys, topics' overrides.
 
+use crate::config::describe::{Described, Wanted};
 use crate::config::{Config, TopicConfig, validate_group_config, validate_topic_configs};
 use crate::partition::PartitionConfig;
 use ottla_coordinator::metadata::image::{ConfigResource, ConfigResourceType, MetadataImage};
 use ottla_coordinator::metadata::{BrokerId, DescribedConfig, TopicConfigs};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -82,7 +84,14 @@ impl TopicConfigs for Rules {
         }
     }
 
-    fn describe(&self, _overrides: &BTreeMap<String, String>) -> Vec<DescribedConfig> {
-        Vec::new()
+    fn describe(&self, overrides: &BTreeMap<String, String>) -> Vec<DescribedConfig> {
+        let row = |row: Described<'_>| DescribedConfig {
+            name: row.name.into_owned(),
+            value: row.value.map(Cow::into_owned),
+            read_only: row.read_only,
+            source: row.source as i8,
+            sensitive: row.is_sensitive,
+        };
+        self.0.describe_topic(overrides, &Wanted::default()).into_iter().map(row).collect()
     }
 }

@@ -50,7 +50,7 @@ impl Api for ListOffsets {
                         } else {
                             find(&ctx, &topic.name, partition, read_committed)
                         };
-                        row(partition.partition_index, found)
+                        row(ctx.api_version, partition.partition_index, found)
                     })
                     .collect();
                 ListOffsetsTopicResponse::default().with_name(topic.name).with_partitions(partitions)
@@ -99,12 +99,14 @@ fn find(ctx: &RequestContext, name: &TopicName, partition: &ListOffsetsPartition
     Ok(found.map(|found| (found.offset.0, found.timestamp.0, found.leader_epoch.map_or(-1, |epoch| epoch.0))))
 }
 
-fn row(partition_index: i32, found: Result<Found, ResponseError>) -> ListOffsetsPartitionResponse {
+fn row(version: i16, partition_index: i32, found: Result<Found, ResponseError>) -> ListOffsetsPartitionResponse {
     let row = ListOffsetsPartitionResponse::default().with_partition_index(partition_index);
     let row = row.with_offset(-1).with_timestamp(-1).with_leader_epoch(-1);
     match found {
         Err(error) => row.with_error_code(error.code()),
         Ok(None) => row,
-        Ok(Some((offset, timestamp, leader_epoch))) => row.with_offset(offset).with_timestamp(timestamp).with_leader_epoch(leader_epoch),
+        Ok(Some((offset, timestamp, leader_epoch))) => {
+            row.with_offset(offset).with_timestamp(timestamp).with_leader_epoch(if version >= 4 { leader_epoch } else { -1 })
+        }
     }
 }

@@ -7,6 +7,7 @@ mod api_versions;
 mod create_topics;
 mod delete_topics;
 mod describe_cluster;
+mod describe_configs;
 
 mod describe_topic_partitions;
 mod fetch;
@@ -185,6 +186,7 @@ pub static APIS: &[ApiEntry] = &[
     ApiEntry::of::<delete_topics::DeleteTopics>(),
     ApiEntry::of::<init_producer_id::InitProducerId>(),
     ApiEntry::of::<offset_for_leader_epoch::OffsetForLeaderEpoch>(),
+    ApiEntry::of::<describe_configs::DescribeConfigs>(),
     ApiEntry::of::<describe_cluster::DescribeCluster>(),
     ApiEntry::of::<describe_topic_partitions::DescribeTopicPartitions>(),
 ];

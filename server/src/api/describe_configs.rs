@@ -1,0 +1,147 @@
+//! DescribeConfigs (key 32), v1-4.
+//!
+//! v1 synonyms and sources · v3 types and documentation (KIP-569) · v4 flexible. Every known key is answered, inert ones too: tools read,
+//! modify and write back, and Connect refuses to start on an empty answer.
+//! Not done: client-metrics subscriptions have no keys; the one broker logger is `root`.
+
+use super::{Api, RequestContext};
+use crate::auth::{Operation, Resource};
+use crate::config::describe::{Described, Wanted};
+use crate::dynamic_config::topic_overrides;
+use kafka_protocol::ResponseError;
+use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
+use kafka_protocol::messages::describe_configs_response::{DescribeConfigsResourceResult, DescribeConfigsResult, DescribeConfigsSynonym};
+use kafka_protocol::messages::{ApiKey, DescribeConfigsRequest, DescribeConfigsResponse};
+use kafka_protocol::protocol::StrBytes;
+use ottla_coordinator::metadata::TopicName;
+use ottla_coordinator::metadata::image::{ConfigResource, ConfigResourceType};
+use std::ops::RangeInclusive;
+
+const TOPIC: i8 = 2;
+const BROKER: i8 = 4;
+const BROKER_LOGGER: i8 = 8;
+const CLIENT_METRICS: i8 = 16;
+const GROUP: i8 = 32;
+const DYNAMIC_BROKER_LOGGER: i8 = 6;
+const STRING: i8 = 2;
+
+pub(crate) enum DescribeConfigs {}
+
+impl Api for DescribeConfigs {
+    type Request = DescribeConfigsRequest;
+    type Response = DescribeConfigsResponse;
+    const KEY: ApiKey = ApiKey::DescribeConfigs;
+    const VERSIONS: RangeInclusive<i16> = 1..=4;
+
+    async fn handle(ctx: RequestContext, request: DescribeConfigsRequest) -> DescribeConfigsResponse {
+        let results = request
+            .resources
+            .iter()
+            .map(|resource| {
+                let names: Option<Vec<&str>> =
+                    resource.configuration_keys.as_ref().map(|keys| keys.iter().map(|key| key.as_str()).collect());
+                let wanted = Wanted {
+                    names: names.as_deref(),
+                    synonyms: request.include_synonyms,
+                    documentation: request.include_documentation && ctx.api_version >= 3,
+                };
+                let row = DescribeConfigsResult::default()
+                    .with_resource_type(resource.resource_type)
+                    .with_resource_name(resource.resource_name.clone());
+                match describe(&ctx, resource, &wanted) {
+                    Ok(configs) => row.with_configs(configs),
+                    Err((error, message)) => row.with_error_code(error.code()).with_error_message(Some(StrBytes::from_string(message))),
+                }
+            })
+            .collect();
+        DescribeConfigsResponse::default().with_results(results)
+    }
+}
+
+type Refused = (ResponseError, String);
+
+fn describe(
+    ctx: &RequestContext,
+    resource: &DescribeConfigsResource,
+    wanted: &Wanted<'_>,
+) -> Result<Vec<DescribeConfigsResourceResult>, Refused> {
+    let name: &str = &resource.resource_name;
+    let image = ctx.node.image();
+    let config = ctx.node.dynamic.effective(&image);
+    let version = ctx.api_version;
+    match resource.resource_type {
+        TOPIC => {
+            if !ctx.allows(Operation::DescribeConfigs, Resource::Topic(name)) {
+                return Err(refused(ResponseError::TopicAuthorizationFailed, "Topic authorization failed."));
+            }
+            TopicName::parse(name).map_err(|invalid| (ResponseError::InvalidTopicException, invalid.to_string()))?;
+            if image.topics().by_name(name).is_none() {
+                return Err(refused(ResponseError::UnknownTopicOrPartition, "This server does not host this topic-partition."));
+            }
+            let overrides = topic_overrides(&image, name).unwrap_or_default();
+            Ok(config.describe_topic(&overrides, wanted).into_iter().map(|row| result(version, row)).collect())
+        }
+        _ if !ctx.allows(Operation::DescribeConfigs, Resource::Cluster) => {
+            Err(refused(ResponseError::ClusterAuthorizationFailed, "Cluster authorization failed."))
+        }
+        BROKER if name.is_empty() => Ok(config.describe_all_brokers(wanted).into_iter().map(|row| result(version, row)).collect()),
+        BROKER => {
+            this_broker(ctx, name)?;
+            Ok(config.describe_broker(wanted).into_iter().map(|row| result(version, row)).collect())
+        }
+        BROKER_LOGGER => {
+            this_broker(ctx, name)?;
+            let root = DescribeConfigsResourceResult::default()
+                .with_name(StrBytes::from_static_str("root"))
+                .with_value(Some(StrBytes::from_static_str("INFO")))
+                .with_config_source(DYNAMIC_BROKER_LOGGER)
+                .with_config_type(STRING);
+            Ok(vec![root])
+        }
+        CLIENT_METRICS if !name.is_empty() => Ok(Vec::new()),
+        GROUP if !name.is_empty() => {
+            let resource = ConfigResource { resource_type: ConfigResourceType::Group, name: name.to_owned() };
+            let overrides = image.configs().of(&resource).cloned().unwrap_or_default();
+            Ok(config.describe_group(&overrides, wanted).into_iter().map(|row| result(version, row)).collect())
+        }
+        CLIENT_METRICS => Err(refused(ResponseError::InvalidRequest, "Client metrics subscription name must not be empty")),
+        GROUP => Err(refused(ResponseError::InvalidRequest, "Group name must not be empty")),
+        other => Err((ResponseError::InvalidRequest, format!("Unsupported resource type: {other}"))),
+    }
+}
+
+fn refused(error: ResponseError, message: &str) -> Refused {
+    (error, message.to_owned())
+}
+
+fn this_broker(ctx: &RequestContext, name: &str) -> Result<(), Refused> {
+    let id: i32 = name.parse().map_err(|_| (ResponseError::InvalidRequest, format!("Broker id must be an integer, but it is: {name}")))?;
+    if id == ctx.node.node_id {
+        return Ok(());
+    }
+    let message = format!("Unexpected broker id, expected {} or empty string, but received {name}", ctx.node.node_id);
+    Err((ResponseError::InvalidRequest, message))
+}
+
+fn result(version: i16, row: Described<'_>) -> DescribeConfigsResourceResult {
+    let text = |text: std::borrow::Cow<'_, str>| StrBytes::from_string(text.into_owned());
+    let synonyms = row
+        .synonyms
+        .into_iter()
+        .map(|synonym| {
+            DescribeConfigsSynonym::default()
+                .with_name(text(synonym.name))
+                .with_value(synonym.value.map(text))
+                .with_source(synonym.source as i8)
+        })
+        .collect();
+    DescribeConfigsResourceResult::default()
+        .with_name(text(row.name))
+        .with_value(row.value.map(text))
+        .with_read_only(row.read_only)
+        .with_config_source(row.source as i8)
+        .with_is_sensitive(row.is_sensitive)
+        .with_synonyms(synonyms)
+        .with_config_type(if version >= 3 { row.config_type } else { 0 })
+        .with_documentation(row.documentation.map(StrBytes::from_string))
+}
