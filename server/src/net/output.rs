@@ -39,6 +39,8 @@ pub(super) enum Progress {
 pub(super) struct Output {
     pieces: VecDeque<Piece>,
     size_bytes: u64,
+    /// True while the kernel holds back segments that are not full: from a file range with more behind it until all is written.
+    corked: bool,
 }
 
 impl Output {
@@ -78,6 +80,18 @@ impl Output {
 
     /// Hands one run of pieces to the socket. Must not be called when empty.
     pub(super) fn write(&mut self, socket: &impl AsFd) -> io::Result<Progress> {
+        // Else many small ranges would leave as many small segments.
+        if !self.corked && self.pieces.len() > 1 && matches!(self.pieces.front(), Some(Piece::File(_))) {
+            self.cork(socket, true);
+        }
+        let progress = self.write_front(socket)?;
+        if self.corked && self.pieces.is_empty() {
+            self.cork(socket, false);
+        }
+        Ok(progress)
+    }
+
+    fn write_front(&mut self, socket: &impl AsFd) -> io::Result<Progress> {
         let sent = match self.pieces.front_mut() {
             Some(Piece::File(range)) => match send_file(socket, range)? {
                 FileSent::Bytes(sent) => sent,
@@ -86,7 +100,7 @@ impl Output {
                         self.pieces.pop_front();
                     }
                     self.pieces.push_front(Piece::Bytes(bytes));
-                    return self.write(socket);
+                    return self.write_front(socket);
                 }
                 FileSent::Blocked => return Ok(Progress::Blocked),
             },
@@ -99,6 +113,15 @@ impl Output {
         };
         self.advance(sent);
         Ok(Progress::Sent(sent))
+    }
+
+    /// Only ever saves segments, so it may fail.
+    fn cork(&mut self, socket: &impl AsFd, on: bool) {
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        let _ = rustix::net::sockopt::set_tcp_cork(socket, on);
+        #[cfg(not(any(target_os = "linux", target_os = "android")))]
+        let _ = socket;
+        self.corked = on;
     }
 
     /// Sends the pieces of bytes at the front; says to the kernel that more follows when a file range is next.

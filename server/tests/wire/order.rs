@@ -168,6 +168,19 @@ fn file_ranges_arrive_between_bytes_as_promised() {
 }
 
 #[test]
+fn the_end_of_a_small_answer_is_not_held_back() {
+    let server = file_server(true, &[9; 100]);
+    let mut client = server.connect();
+    let began = Instant::now();
+    for id in 0..20 {
+        client.send(&api_versions(id, "file"));
+        assert_eq!(client.receive_id(), id);
+    }
+    // The kernel lets go of a corked segment by itself only after 200 ms.
+    assert!(began.elapsed() < Duration::from_secs(2), "20 answers took {:?}", began.elapsed());
+}
+
+#[test]
 fn a_file_shorter_than_promised_closes_the_connection_and_pads_nothing() {
     for has_fd in [true, false] {
         let server = file_server(has_fd, &[9; 1000]);

@@ -182,6 +182,8 @@ fn lengths_that_are_no_lengths_are_refused() {
     assert_eq!(walk_metadata(0, &[0xff, 0xff, 0xff, 0xff]), Err(Refusal::BadLength { field: "topics" }), "null before it was legal");
     assert_eq!(walk_metadata(9, &[0xff, 0xff, 0xff, 0xff, 0x1f]), Err(Refusal::BadLength { field: "topics" }), "more than 32 bits");
     assert_eq!(walk_metadata(1, &[0, 0, 0, 1, 0xff, 0xff]), Err(Refusal::BadLength { field: "name" }));
+    let long_name = [&[2, 0x81, 0x80, 2][..], &[b'a'; 40_000]].concat();
+    assert_eq!(walk_metadata(9, &long_name), Err(Refusal::TooLong { field: "name", announced: 32_768 }));
     assert_eq!(walk_metadata(1, &[0, 0, 0, 1, 0, 3, b'a', b'b']), Err(Refusal::TooLong { field: "name", announced: 3 }));
 }
 
