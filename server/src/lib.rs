@@ -4,6 +4,7 @@ pub mod api;
 pub mod auth;
 mod background;
 pub mod broker;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod coordinators;

@@ -10,7 +10,7 @@ use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
 
-/// The layers of a configuration so far. Call in any order; files lose to environment variables, those to the command line.
+/// The layers of a configuration so far. Files lose to environment variables, those to the command line, whatever the order of calls.
 #[derive(Debug, Default)]
 pub struct ConfigBuilder {
     files: Vec<(String, String, Origin)>,
@@ -120,6 +120,15 @@ impl ConfigBuilder {
     pub fn set(mut self, key: &str, value: &str, flag: &str) -> Self {
         self.command_line.push((key.to_owned(), value.to_owned(), Origin::CommandLine(flag.into())));
         self
+    }
+
+    /// Listens on localhost and this port only; what lower layers say of listeners and their addresses no longer counts.
+    #[must_use]
+    pub fn port(mut self, port: u16) -> Self {
+        const REPLACED: [&str; 3] = ["listeners", "advertised.listeners", "inter.broker.listener.name"];
+        self.files.retain(|(key, _, _)| !REPLACED.contains(&key.as_str()));
+        self.environment.retain(|(key, _, _)| !REPLACED.contains(&key.as_str()));
+        self.set("listeners", &format!("PLAINTEXT://localhost:{port}"), "--port")
     }
 
     /// Puts the layers together and checks them.
