@@ -6,6 +6,9 @@ use super::records::{Header, records};
 use super::{BatchError, BatchHeader, BatchView, EndTransactionMarker, NO_TIMESTAMP, varint};
 use crate::{LeaderEpoch, Millis, Offset, ProducerEpoch, ProducerId, Sequence};
 
+/// The most record bytes that fit under a header: the length field is an `i32` and counts 49 header bytes.
+const RECORDS_SIZE_BYTES_MAX: usize = i32::MAX as usize - (super::HEADER_SIZE_BYTES - super::LOG_OVERHEAD_BYTES);
+
 /// Collects records and makes one batch of them. Offsets count up from the base offset.
 #[derive(Clone, Debug)]
 pub struct BatchBuilder {
@@ -131,7 +134,9 @@ impl BatchBuilder {
         fields.compression_code = compression.code();
         let records = match compression {
             Compression::None => records,
-            _ => compress(compression, level, &records, i32::MAX as usize).map_err(|e| BatchError::from_compression(compression, e))?,
+            _ => {
+                compress(compression, level, &records, RECORDS_SIZE_BYTES_MAX).map_err(|e| BatchError::from_compression(compression, e))?
+            }
         };
         let header = BatchHeader::build(&fields, &records);
         let mut out = Vec::with_capacity(super::HEADER_SIZE_BYTES + records.len());
@@ -174,12 +179,12 @@ pub fn end_transaction_batch(
 ///
 /// `limit_bytes` bounds what the batch may decompress to.
 pub fn recompress(view: &BatchView<'_>, to: Compression, level: Option<i32>, limit_bytes: usize) -> Result<Vec<u8>, BatchError> {
-    let opened = records(view, limit_bytes)?;
+    let opened = records(view, limit_bytes.min(RECORDS_SIZE_BYTES_MAX))?;
     let compressed;
     let payload = match to {
         Compression::None => opened.bytes(),
         _ => {
-            compressed = compress(to, level, opened.bytes(), i32::MAX as usize).map_err(|e| BatchError::from_compression(to, e))?;
+            compressed = compress(to, level, opened.bytes(), RECORDS_SIZE_BYTES_MAX).map_err(|e| BatchError::from_compression(to, e))?;
             compressed.as_slice()
         }
     };

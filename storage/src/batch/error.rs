@@ -118,7 +118,7 @@ pub enum BatchError {
         /// Every rejected record in order.
         records: Vec<RejectedRecord>,
     },
-    /// The compressed bytes are not what the header says. CORRUPT_MESSAGE.
+    /// The compressed bytes are not what the header says. INVALID_RECORD: final, where CORRUPT_MESSAGE would be retried.
     #[error("failed to decompress the {compression} record stream: {reason}")]
     DecompressionFailed {
         /// The codec.

@@ -40,6 +40,8 @@ use verification::Verifications;
 
 /// `producer.id.expiration.ms`: one day.
 pub const EXPIRATION_MS_DEFAULT: i64 = 86_400_000;
+/// How many producers one partition remembers at most. Kafka has no such bound; at ours the longest idle are forgotten first.
+pub const PRODUCERS_MAX_DEFAULT: usize = 100_000;
 /// How much later than the longest allowed transaction an open one is called late.
 const LATE_TRANSACTION_BUFFER_MS: i64 = 5 * 60 * 1000;
 /// Transaction version from which a marker carries a higher epoch than the data before it (KIP-890 part 2).
@@ -82,6 +84,7 @@ impl From<EndTransactionMarker> for Marker {
 #[derive(Clone, Debug)]
 pub struct ProducerStates {
     expiration_ms: i64,
+    producers_max: usize,
     producers: HashMap<ProducerId, ProducerEntry>,
     transactions: Transactions,
     verifications: Verifications,
@@ -95,6 +98,7 @@ impl ProducerStates {
     pub fn new(expiration_ms: i64) -> Self {
         Self {
             expiration_ms,
+            producers_max: PRODUCERS_MAX_DEFAULT,
             producers: HashMap::new(),
             transactions: Transactions::default(),
             verifications: Verifications::default(),
@@ -106,6 +110,11 @@ impl ProducerStates {
     /// Changes `producer.id.expiration.ms`.
     pub fn set_expiration_ms(&mut self, expiration_ms: i64) {
         self.expiration_ms = expiration_ms;
+    }
+
+    /// Changes how many producers are remembered.
+    pub fn set_producers_max(&mut self, producers_max: usize) {
+        self.producers_max = producers_max.max(1);
     }
 
     /// Decides about a data batch before it is written. The header's base offset, if assigned already, appears in error texts.
@@ -213,6 +222,9 @@ impl ProducerStates {
         if header.is_transactional() {
             self.verifications.end(producer_id, header.producer_epoch(), header.is_control());
         }
+        if self.producers.len() >= self.producers_max && !self.producers.contains_key(&producer_id) {
+            self.forget_longest_idle();
+        }
         let entry = self.producers.entry(producer_id).or_insert_with(|| ProducerEntry::unknown(producer_id));
         entry.set_epoch(header.producer_epoch());
         entry.last_timestamp = header.max_timestamp();
@@ -289,6 +301,21 @@ impl ProducerStates {
         self.producers.retain(|_, entry| !is_expired(now, entry, expiration_ms));
         self.verifications.remove_expired(now, expiration_ms);
         before - self.producers.len()
+    }
+
+    /// Makes room at the bound: a tenth of the producers at once, so that the search is rare. Those with an open transaction
+    /// stay; the coordinator ends them sooner or later.
+    fn forget_longest_idle(&mut self) {
+        let idleness = |e: &ProducerEntry| (e.written_at, e.last_timestamp, e.producer_id);
+        let without_transaction = self.producers.values().filter(|e| e.current_txn_first_offset.is_none());
+        let mut idle: Vec<_> = without_transaction.map(idleness).collect();
+        if idle.is_empty() {
+            return;
+        }
+        let last_doomed = (self.producers_max / 10).min(idle.len() - 1);
+        let bound = *idle.select_nth_unstable(last_doomed).1;
+        self.producers.retain(|_, entry| entry.current_txn_first_offset.is_some() || idleness(entry) > bound);
+        tracing::warn!(forgotten = last_doomed + 1, max = self.producers_max, "too many producers in one partition");
     }
 
     fn is_expired(&self, now: Millis, entry: &ProducerEntry) -> bool {
@@ -394,9 +421,12 @@ fn has_producer(header: &BatchHeader) -> bool {
     header.producer_id().0 >= 0
 }
 
+fn last_activity(entry: &ProducerEntry) -> Millis {
+    entry.last_timestamp.max(entry.written_at)
+}
+
 fn is_expired(now: Millis, entry: &ProducerEntry, expiration_ms: i64) -> bool {
-    let last_activity = entry.last_timestamp.max(entry.written_at);
-    entry.current_txn_first_offset.is_none() && now.0.saturating_sub(last_activity.0) >= expiration_ms
+    entry.current_txn_first_offset.is_none() && now.0.saturating_sub(last_activity(entry).0) >= expiration_ms
 }
 
 fn check_epoch(entry: &ProducerEntry, header: &BatchHeader) -> Result<(), ProducerError> {

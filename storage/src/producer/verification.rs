@@ -10,6 +10,9 @@ use foldhash::{HashMap, HashMapExt};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct VerificationGuard(u64);
 
+/// Verifications under way in one partition; at the bound the oldest is given up, and its write is refused and sent again.
+const VERIFICATIONS_MAX: usize = 10_000;
+
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Verification {
     begun_at: Millis,
@@ -40,6 +43,10 @@ impl Verifications {
         epoch: ProducerEpoch,
         supports_epoch_bump: bool,
     ) -> VerificationGuard {
+        if self.by_producer.len() >= VERIFICATIONS_MAX && !self.by_producer.contains_key(&producer_id) {
+            let oldest = self.by_producer.iter().min_by_key(|(_, v)| v.guard.0).map(|(pid, _)| *pid);
+            oldest.map(|pid| self.by_producer.remove(&pid));
+        }
         let guard = VerificationGuard(self.next_guard);
         let verification = self.by_producer.entry(producer_id).or_insert_with(|| {
             self.next_guard += 1;

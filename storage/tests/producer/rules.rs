@@ -321,6 +321,34 @@ fn while_a_batch_is_being_verified_a_later_one_waits() {
 }
 
 #[test]
+fn at_the_bound_the_longest_idle_are_forgotten_but_no_open_transaction() {
+    let mut partition = Partition::new();
+    partition.states.set_producers_max(20);
+    partition.client(data(0, 0, 1).of(0).transactional()).unwrap();
+    for producer_id in 1..=20 {
+        partition.now = Millis(T.0 + producer_id);
+        partition.client(data(0, 0, 1).of(producer_id)).unwrap();
+    }
+    let mut left: Vec<_> = partition.states.producers().map(|e| e.producer_id.0).collect();
+    left.sort_unstable();
+    assert_eq!(left, [&[0][..], &(4..=20).collect::<Vec<_>>()].concat(), "a tenth and one were forgotten to make room for the last");
+    assert_eq!(partition.client(data(0, 0, 1).of(4)), duplicate(4, 4));
+}
+
+#[test]
+fn verifications_are_bounded_and_the_oldest_gives_way() {
+    let mut partition = Partition::new();
+    let first = partition.states.begin_verification(T, PID, Sequence(0), ProducerEpoch(0), false);
+    let header = data(0, 0, 1).transactional().header();
+    for other in 0..9_999 {
+        partition.states.begin_verification(T, ProducerId(10_000 + other), Sequence(0), ProducerEpoch(0), false);
+    }
+    assert_eq!(partition.states.check_verified(T, &header, Origin::Client, first), ACCEPT);
+    partition.states.begin_verification(T, ProducerId(5), Sequence(0), ProducerEpoch(0), false);
+    assert!(partition.states.check_verified(T, &header, Origin::Client, first).is_err());
+}
+
+#[test]
 fn a_transaction_left_hanging_is_called_late() {
     let mut partition = Partition::new();
     assert!(!partition.states.has_late_transaction(Millis(i64::MAX), 900_000));
