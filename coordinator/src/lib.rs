@@ -2,5 +2,6 @@
 
 pub mod effects;
 pub mod metadata;
+pub mod partitioner;
 pub mod shard;
 pub mod timers;

@@ -2,11 +2,15 @@
 //!
 //! Authorization, the choice of resource types and broker loggers are the caller's business.
 //!
-//! Not done: alter.config.policy.class.name, the interplay of min.insync.replicas with eligible leader replicas.
+//! With eligible leader replicas on, a change of `min.insync.replicas` changes who is eligible: Kafka then keeps the
+//! cluster's value in the log, takes none per broker, and forgets the eligible replicas of the topics concerned.
+//!
+//! Not done: alter.config.policy.class.name.
 
 use super::create_topics::too_long_config;
+use super::features::ELIGIBLE_LEADER_REPLICAS_VERSION;
 use super::image::{ConfigResource, ConfigResourceType, MetadataImage};
-use super::records::{ConfigRecord, MetadataRecord};
+use super::records::{ClearElrRecord, ConfigRecord, MetadataRecord};
 use super::{ApiError, TopicConfigs, TopicName};
 use kafka_protocol::ResponseError;
 use std::collections::BTreeMap;
@@ -62,7 +66,6 @@ fn alter_one(
     rules: &dyn TopicConfigs,
 ) -> Result<Vec<MetadataRecord>, ApiError> {
     let resource = &change.resource;
-    check_resource(image, resource)?;
     let held = image.configs().of(resource).map(|configs| BTreeMap::clone(configs)).unwrap_or_default();
     let mut wanted = match scope {
         Scope::NamedKeys => held.clone(),
@@ -75,7 +78,9 @@ fn alter_one(
             None => wanted.remove(key),
         };
     }
+    check_name(resource)?;
     rules.validate(resource, &wanted).map_err(|text| ApiError::new(ResponseError::InvalidConfig, text))?;
+    check_existence(image, resource)?;
     // A broker reloads files and certificates when told a value again, so it is told again.
     let tell_again = resource.resource_type == ConfigResourceType::Broker;
     let record = |key: &String, value: Option<String>| {
@@ -90,21 +95,44 @@ fn alter_one(
     let mut records: Vec<MetadataRecord> = named.map(|key| record(key, wanted.get(key).cloned())).collect();
     let dropped = held.keys().filter(|key| !wanted.contains_key(*key) && !change.operations.contains_key(*key));
     records.extend(dropped.map(|key| record(key, None)));
+    forget_eligible_replicas(image, resource, &mut records)?;
     Ok(records)
 }
 
-fn check_resource(image: &MetadataImage, resource: &ConfigResource) -> Result<(), ApiError> {
+/// What a change of `min.insync.replicas` among `records` means for eligible leader replicas.
+fn forget_eligible_replicas(image: &MetadataImage, resource: &ConfigResource, records: &mut Vec<MetadataRecord>) -> Result<(), ApiError> {
+    if image.features().level(ELIGIBLE_LEADER_REPLICAS_VERSION) == 0 {
+        return Ok(());
+    }
+    let min_isr = records.iter().find_map(|record| match record {
+        MetadataRecord::Config(config) if config.name == "min.insync.replicas" => Some(config.value.is_some()),
+        _ => None,
+    });
+    let Some(stays_set) = min_isr else { return Ok(()) };
+    let refuse = |text: &str| Err(ApiError::new(ResponseError::InvalidConfig, text));
+    match resource.resource_type {
+        ConfigResourceType::Topic => {
+            let topic = TopicName::parse(&resource.name).ok();
+            records.push(MetadataRecord::ClearElr(ClearElrRecord { topic }));
+        }
+        ConfigResourceType::Broker if !resource.name.is_empty() => {
+            return refuse("Broker-level min.insync.replicas cannot be altered while ELR is enabled.");
+        }
+        ConfigResourceType::Broker if !stays_set => {
+            return refuse("Cluster-level min.insync.replicas cannot be removed while ELR is enabled.");
+        }
+        ConfigResourceType::Broker => records.push(MetadataRecord::ClearElr(ClearElrRecord { topic: None })),
+        _ => {}
+    }
+    Ok(())
+}
+
+fn check_name(resource: &ConfigResource) -> Result<(), ApiError> {
     let refuse = |text: &str| Err(ApiError::new(ResponseError::InvalidRequest, text));
     match resource.resource_type {
         ConfigResourceType::Topic if resource.name.is_empty() => refuse("Default topic resources are not allowed."),
         ConfigResourceType::Topic => {
-            TopicName::parse(&resource.name).map_err(|why| ApiError::new(ResponseError::InvalidTopicException, why.0))?;
-            match image.topics().by_name(&resource.name) {
-                Some(_) => Ok(()),
-                None => {
-                    Err(ApiError::new(ResponseError::UnknownTopicOrPartition, format!("The topic '{}' does not exist.", resource.name)))
-                }
-            }
+            TopicName::parse(&resource.name).map(drop).map_err(|why| ApiError::new(ResponseError::InvalidTopicException, why.0))
         }
         ConfigResourceType::Broker if resource.name.is_empty() => Ok(()),
         ConfigResourceType::Broker => match resource.name.parse::<i32>() {
@@ -116,6 +144,14 @@ fn check_resource(image: &MetadataImage, resource: &ConfigResource) -> Result<()
         ConfigResourceType::Group | ConfigResourceType::ClientMetrics => Ok(()),
         ConfigResourceType::Other(_) => refuse("Unknown resource type"),
     }
+}
+
+fn check_existence(image: &MetadataImage, resource: &ConfigResource) -> Result<(), ApiError> {
+    if resource.resource_type == ConfigResourceType::Topic && image.topics().by_name(&resource.name).is_none() {
+        let text = format!("The topic '{}' does not exist.", resource.name);
+        return Err(ApiError::new(ResponseError::UnknownTopicOrPartition, text));
+    }
+    Ok(())
 }
 
 /// The value of `key` after `operation`, `None` for its default.

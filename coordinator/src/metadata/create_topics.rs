@@ -1,8 +1,8 @@
 //! CreateTopics: which topics may be created, and the records that do it.
 //!
 //! The order of checks is Kafka's, because a client sees only the first that fails: duplicates, `__cluster_metadata`,
-//! authorization, then per topic existence, name, null configs, configs, shape (manual assignment or counts), limits.
-//! A topic that fails does not disturb the others.
+//! authorization, the partitions of all topics together, then per topic existence, name, null configs, configs, shape
+//! (manual assignment or counts), limits. A topic that fails does not disturb the others; too much at once fails all.
 //!
 //! Not done: create.topic.policy.class.name, controller mutation quotas, rack-aware placement over many brokers.
 
@@ -19,6 +19,8 @@ use uuid::Uuid;
 
 /// The topic whose log this shard itself is.
 const CLUSTER_METADATA: &str = "__cluster_metadata";
+/// Kafka's cap on partitions in one request.
+const MAX_PARTITIONS_PER_REQUEST: i64 = 10_000;
 /// Kafka's cap on records in one operation.
 const MAX_RECORDS_PER_OPERATION: usize = 10_000;
 /// The longest config value a record can hold.
@@ -169,7 +171,7 @@ impl<'a, 'c> Creator<'a, 'c> {
                 duplicates.insert(topic.name.0.as_str());
             }
         }
-        let mut results = Vec::new();
+        let mut wanted = Vec::new();
         let mut prohibited = Vec::new();
         for topic in request.topics.iter().filter(|topic| !duplicates.contains(topic.name.0.as_str())) {
             let name = &topic.name.0;
@@ -179,16 +181,34 @@ impl<'a, 'c> Creator<'a, 'c> {
             } else if !self.context.access.may_create(name.as_str()) {
                 prohibited.push(failure(name, &ApiError::new(ResponseError::TopicAuthorizationFailed, "Authorization failed.")));
             } else {
-                results.push(match self.check(topic) {
-                    Ok(new) => self.accept(new)?,
-                    Err(error) => failure(name, &error),
-                });
+                wanted.push(topic);
             }
+        }
+        self.check_request_size(&wanted)?;
+        let mut results = Vec::new();
+        for topic in wanted {
+            results.push(match self.check(topic) {
+                Ok(new) => self.accept(new)?,
+                Err(error) => failure(&topic.name.0, &error),
+            });
         }
         let duplicate = ApiError::new(ResponseError::InvalidRequest, "Duplicate topic name.");
         results.extend(duplicates.iter().map(|name| failure(&StrBytes::from_string((*name).to_owned()), &duplicate)));
         results.append(&mut prohibited);
         Ok(results)
+    }
+
+    fn check_request_size(&self, topics: &[&CreatableTopic]) -> Result<(), ApiError> {
+        let partitions = topics.iter().map(|topic| match topic.num_partitions {
+            _ if !topic.assignments.is_empty() => i64::try_from(topic.assignments.len()).unwrap_or(i64::MAX),
+            -1 => i64::from(self.context.default_num_partitions),
+            count => i64::from(count.max(0)),
+        });
+        if partitions.fold(0, i64::saturating_add) > MAX_PARTITIONS_PER_REQUEST {
+            let text = "Excessively large number of partitions per request.";
+            return Err(ApiError::new(ResponseError::PolicyViolation, text));
+        }
+        Ok(())
     }
 
     fn check(&mut self, topic: &CreatableTopic) -> Result<NewTopic, ApiError> {
@@ -344,7 +364,8 @@ impl<'a, 'c> Creator<'a, 'c> {
         let total = brokers.len() + fenced.len();
         if wanted > total {
             return Err(format!(
-                "The target replication factor of {wanted} cannot be reached because only {total} broker(s) are registered."
+                "The target replication factor of {wanted} cannot be reached because only {total} broker(s) are registered or some \
+                 brokers have all their log directories cordoned."
             ));
         }
         if brokers.len() < wanted {
