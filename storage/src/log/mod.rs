@@ -37,7 +37,7 @@ pub use types::{
 use crate::batch::BatchHeader;
 use crate::disk::DiskFile;
 use crate::producer::ProducerStates;
-use crate::segment::{Place, RollRules, Segment};
+use crate::segment::{Place, RollRules, Segment, tidy_seals};
 use crate::{EpochEntry, LeaderEpoch, LeaderEpochCache, LogId, Millis, Offset, StorageError};
 use offsets::Offsets;
 
@@ -338,6 +338,8 @@ impl PartitionLog {
         if self.producers.snapshot_is_due() {
             self.write_snapshot()?;
         }
+        let bases: Vec<Offset> = self.segments.iter().map(Segment::base_offset).collect();
+        tidy_seals(&self.place, &bases)?;
         let plan = self.prepare_flush();
         plan.run()?;
         self.complete_flush(plan);

@@ -171,9 +171,9 @@ impl PartitionLog {
     ) -> Result<(), StorageError> {
         let interval_bytes = self.config.index_interval_bytes;
         let mut good_follows = next_offset < recovery_point;
-        good_follows = good_follows || self.segments[index].has_batch_after(&self.place, position + 1, next_offset)?;
+        good_follows = good_follows || self.segments[index].has_batch_after(&self.place, position + 1)?;
         for later in &self.segments[index + 1..] {
-            good_follows = good_follows || later.has_batch_after(&self.place, 0, next_offset)?;
+            good_follows = good_follows || later.has_batch_after(&self.place, 0)?;
         }
         let segment = &mut self.segments[index];
         if good_follows {
@@ -219,7 +219,7 @@ impl PartitionLog {
     /// compared with the markers in the log first, and built anew when it differs.
     pub(super) fn aborted_in(&self, index: usize) -> Result<Vec<AbortedTransaction>, StorageError> {
         let Some(segment) = self.segments.get(index) else { return Ok(Vec::new()) };
-        if let Some(known) = segment.aborted_transactions(&self.place)? {
+        if let Some(known) = segment.aborted_transactions(&self.place, self.config.index_interval_bytes)? {
             return Ok(known);
         }
         let mut markers = BTreeMap::new();

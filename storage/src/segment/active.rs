@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::files::FileKind;
 use super::scan::Located;
-use super::{Place, Segment};
+use super::{Place, Segment, seal};
 use crate::batch::{BatchHeader, NO_TIMESTAMP};
 use crate::disk::DiskFile;
 use crate::{Millis, Offset, StorageError};
@@ -104,7 +104,7 @@ impl Segment {
     /// Returns what must be synced besides the `.log`. May be done again.
     pub(crate) fn finish(&mut self, place: &Place, interval_bytes: u32) -> Result<Vec<(PathBuf, Arc<dyn DiskFile>)>, StorageError> {
         self.load_indexes(place, interval_bytes)?;
-        let base_offset = self.base_offset;
+        let (base_offset, size_bytes) = (self.base_offset, self.size_bytes);
         let inner = self.inner_mut();
         let mut files = Vec::with_capacity(3);
         if let Some(indexes) = &mut inner.indexes {
@@ -116,6 +116,9 @@ impl Segment {
             && let Some(file) = transactions.finish(place, base_offset)?
         {
             files.push((place.path(base_offset, FileKind::TxnIndex), file));
+        }
+        if inner.transactions.is_some() {
+            seal::write(place, base_offset, size_bytes)?;
         }
         Ok(files)
     }

@@ -3,8 +3,10 @@
 use super::index_file::IndexFile;
 use super::offset_index::OffsetEntry;
 use super::scan::{Located, ScanError};
+use super::seal::{self, Seal};
 use super::time_index::TimeEntry;
-use super::{Inner, Place, Segment};
+use super::transactions::Transactions;
+use super::{Inner, Place, Segment, txn_index};
 use crate::batch::NO_TIMESTAMP;
 use crate::{Millis, Offset, StorageError};
 
@@ -96,6 +98,20 @@ impl Segment {
 
     fn load_indexes_in(&self, place: &Place, inner: &mut Inner, interval_bytes: u32) -> Result<bool, StorageError> {
         let size_bytes = self.size_bytes;
+        let seal = if size_bytes == 0 { Seal::Unknown } else { seal::check(place, self.base_offset, size_bytes)? };
+        if inner.transactions.is_none() {
+            match seal.transactions_intact() {
+                Some(true) => {
+                    inner.transactions = txn_index::load(place, self.base_offset)?.map(|found| Transactions::written(found.len()))
+                }
+                Some(false) => inner.txn_index_is_wrong = true,
+                None => {}
+            }
+        }
+        if matches!(seal, Seal::Broken { .. }) {
+            self.build_indexes_in(place, inner, interval_bytes)?;
+            return Ok(true);
+        }
         let offsets: Option<IndexFile<OffsetEntry>> = IndexFile::load(place, self.base_offset, |entry: &OffsetEntry| {
             entry.relative_offset >= 0 && u64::from(entry.position) < size_bytes
         })?;

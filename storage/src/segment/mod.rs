@@ -13,6 +13,7 @@ mod offset_index;
 mod read;
 mod recover;
 mod scan;
+mod seal;
 mod time_index;
 mod transactions;
 mod txn_index;
@@ -25,6 +26,7 @@ pub(crate) use active::RollRules;
 pub(crate) use files::{FileKind, Phase, Place, file_name, parse_file_name};
 pub(crate) use read::{SliceError, Sliced, Want};
 pub(crate) use scan::{Located, Scan, ScanError};
+pub(crate) use seal::tidy as tidy_seals;
 
 use crate::disk::{DiskFile, OpenMode};
 use crate::{Millis, Offset, StorageError};
@@ -47,6 +49,8 @@ struct Inner {
     file: Option<Arc<dyn DiskFile>>,
     indexes: Option<Indexes>,
     transactions: Option<Transactions>,
+    /// The `.txnindex` is not as it was left.
+    txn_index_is_wrong: bool,
     first_timestamp: Option<Millis>,
     verified: VerifiedRanges,
 }
@@ -66,6 +70,7 @@ impl Segment {
             file: Some(file),
             indexes: Some(Indexes::empty(base_offset)),
             transactions: Some(Transactions::empty()),
+            txn_index_is_wrong: false,
             first_timestamp: None,
             verified: VerifiedRanges::default(),
         };
@@ -74,7 +79,14 @@ impl Segment {
 
     /// A segment whose `.log` is there; nothing is read yet.
     pub(crate) fn existing(base_offset: Offset, size_bytes: u64, now: Millis) -> Self {
-        let inner = Inner { file: None, indexes: None, transactions: None, first_timestamp: None, verified: VerifiedRanges::default() };
+        let inner = Inner {
+            file: None,
+            indexes: None,
+            transactions: None,
+            txn_index_is_wrong: false,
+            first_timestamp: None,
+            verified: VerifiedRanges::default(),
+        };
         Self::new(base_offset, size_bytes, now, inner)
     }
 

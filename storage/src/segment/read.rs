@@ -93,7 +93,7 @@ impl Segment {
             return Ok(Sliced::Bounded);
         }
         let (end, next_offset) = self.boundary_in(place, inner, &first, want, interval_bytes)?;
-        let (end, next_offset) = self.check_in(place, inner, &first, end, next_offset)?;
+        let (end, next_offset) = self.check_in(place, inner, &first, want, (end, next_offset))?;
         Ok(Sliced::Slice(Slice {
             file: self.log_file_in(place, inner)?,
             position: first.position,
@@ -156,13 +156,16 @@ impl Segment {
         place: &Place,
         inner: &mut Inner,
         first: &Located,
-        end: u64,
-        next_offset: Offset,
+        want: Want,
+        (end, next_offset): (u64, Offset),
     ) -> Result<(u64, Offset), SliceError> {
         let mut position = first.position;
+        // The offset that is due at the position, when it is known.
+        let mut due = Some(want.from);
         while position < end {
             if let Some(good_until) = inner.verified.good_until(position) {
                 position = good_until;
+                due = None;
                 continue;
             }
             let mut scan = self.scan_in(place, inner, position)?;
@@ -171,11 +174,18 @@ impl Segment {
                     break None;
                 }
                 let checked = scan.peek().and_then(|found| match found {
-                    Some(batch) => scan.check(&batch).map(|()| Some(batch)),
+                    Some(batch) => {
+                        scan.check(&batch)?;
+                        let jumps = due.is_some_and(|due| batch.header.base_offset() > due);
+                        self.check_offsets_in(place, inner, &batch, jumps, want.segment_end).map(|()| Some(batch))
+                    }
                     None => Ok(None),
                 });
                 match checked {
-                    Ok(Some(batch)) => scan.skip(&batch),
+                    Ok(Some(batch)) => {
+                        scan.skip(&batch);
+                        due = Some(batch.header.next_offset());
+                    }
                     Ok(None) => break None,
                     Err(damage) => break Some(damage),
                 }
@@ -196,6 +206,34 @@ impl Segment {
             }
         }
         Ok((end, next_offset))
+    }
+
+    /// Base offsets lie outside the CRC. One that leaves the segment, or jumps ahead where the next batch does not follow, is damaged.
+    fn check_offsets_in(
+        &self,
+        place: &Place,
+        inner: &mut Inner,
+        batch: &Located,
+        jumps: bool,
+        segment_end: Offset,
+    ) -> Result<(), ScanError> {
+        let bad = || ScanError::Bad {
+            position: batch.position,
+            reason: format!("base offset {} does not fit its neighbours", batch.header.base_offset()),
+        };
+        if batch.header.next_offset() > segment_end {
+            return Err(bad());
+        }
+        if jumps {
+            let mut scan = self.scan_in(place, inner, batch.position)?;
+            scan.skip(batch);
+            match scan.peek() {
+                Ok(_) => {}
+                Err(ScanError::Disk(error)) => return Err(error.into()),
+                Err(ScanError::Bad { .. }) => return Err(bad()),
+            }
+        }
+        Ok(())
     }
 
     /// The last batch boundary at or before `limit`, walking from `first`.

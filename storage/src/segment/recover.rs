@@ -36,6 +36,9 @@ impl Segment {
         indexes.times.reset(place)?;
         let mut scan = self.scan_in(place, &mut inner, 0)?;
         let mut checked_from = None;
+        // The batch before the current one, when it left a gap: where it lies, and the offset that was due instead.
+        let mut gap: Option<(u64, Offset)> = None;
+        let mut distrusted = None;
         let bad = loop {
             let step = scan.peek().and_then(|found| {
                 let Some(batch) = found else { return Ok(None) };
@@ -55,20 +58,27 @@ impl Segment {
             match step {
                 Ok(None) => break None,
                 Ok(Some((batch, marker))) => {
+                    let due = scan.offset_min();
+                    gap = (batch.header.base_offset() > due).then_some((batch.position, due));
                     scan.skip(&batch);
                     indexes.note(&batch, interval_bytes);
                     // What cannot be written now is written later.
                     let _ = indexes.offsets.write_some(place).and_then(|()| indexes.times.write_some(place));
                     each(&batch.header, marker);
                 }
+                // Base offsets lie outside the CRC. After a jump ahead that the next batch does not follow, the jump is the damage.
+                Err(ScanError::Bad { reason, .. }) if gap.is_some() => {
+                    distrusted = gap;
+                    break gap.map(|(position, _)| (position, reason));
+                }
                 Err(ScanError::Bad { position, reason }) => break Some((position, reason)),
                 Err(ScanError::Disk(error)) => return Err(error),
             }
         };
         if let Some(from) = checked_from {
-            inner.verified.add(from, scan.position());
+            inner.verified.add(from, distrusted.map_or(scan.position(), |(position, _)| position));
         }
-        let next_offset = indexes.next_offset;
+        let next_offset = distrusted.map_or(indexes.next_offset, |(_, due)| due);
         inner.indexes = Some(indexes);
         Ok(Recovered { next_offset, bad })
     }
@@ -95,9 +105,8 @@ impl Segment {
         Ok(self.indexes_in(place, &mut inner, interval_bytes)?.end_position() == self.size_bytes)
     }
 
-    /// Looks for a good batch anywhere from byte `from` on with `offset_min` or a later offset: one that could not be there if the
-    /// file had only been cut short.
-    pub(crate) fn has_batch_after(&self, place: &Place, from: u64, offset_min: Offset) -> Result<bool, StorageError> {
+    /// Looks for a good batch anywhere from byte `from` on: one that could not be there if the file had only been cut short.
+    pub(crate) fn has_batch_after(&self, place: &Place, from: u64) -> Result<bool, StorageError> {
         let file = self.log_file(place)?;
         let failed = |source| StorageError::io("read", self.log_path(place), source);
         let mut piece = vec![0; SEARCH_PIECE_BYTES + HEADER_SIZE_BYTES];
@@ -113,9 +122,9 @@ impl Segment {
                 let Some(header) = BatchHeader::read(&here[at..]) else { continue };
                 let begins = position + at as u64;
                 let Some(size_bytes) = header.size_bytes().filter(|size| *size as u64 <= self.size_bytes - begins) else { continue };
-                let in_range = header.base_offset() >= offset_min && header.last_offset().since(self.base_offset) <= i64::from(i32::MAX);
-                let counts = header.last_offset_delta() >= 0 && (0..=header.last_offset_delta() + 1).contains(&header.record_count());
-                if !in_range || !counts || header.base_offset().since(self.base_offset) > i64::from(i32::MAX) {
+                // Offsets are not looked at: they lie outside the CRC, and what came before may have had wrong ones.
+                let (delta, count) = (i64::from(header.last_offset_delta()), i64::from(header.record_count()));
+                if delta < 0 || count < 0 || count > delta + 1 {
                     continue;
                 }
                 let mut bytes = vec![0; size_bytes];

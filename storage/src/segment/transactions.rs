@@ -20,6 +20,11 @@ impl Transactions {
         Self { written_count: 0, waiting: Vec::new() }
     }
 
+    /// `count` entries are in the file, which is right.
+    pub(super) fn written(count: usize) -> Self {
+        Self { written_count: count, waiting: Vec::new() }
+    }
+
     fn write(&mut self, place: &Place, base_offset: Offset) -> Result<(), StorageError> {
         if !self.waiting.is_empty() {
             txn_index::append(place, base_offset, self.written_count, &self.waiting)?;
@@ -43,7 +48,7 @@ impl Transactions {
         all.retain(|transaction| transaction.last_offset < next_offset);
         if all.len() < before {
             txn_index::store(place, base_offset, &all)?;
-            *self = Self { written_count: all.len(), waiting: Vec::new() };
+            *self = Self::written(all.len());
         }
         Ok(())
     }
@@ -68,14 +73,16 @@ impl Segment {
     }
 
     /// Everything in the transaction index; `None` when nobody has checked yet that the file is right.
-    pub(crate) fn aborted_transactions(&self, place: &Place) -> Result<Option<Vec<AbortedTransaction>>, StorageError> {
-        let inner = self.lock();
+    pub(crate) fn aborted_transactions(&self, place: &Place, interval_bytes: u32) -> Result<Option<Vec<AbortedTransaction>>, StorageError> {
+        let mut inner = self.lock();
+        // The seal, read with the indexes, knows about the transaction index too.
+        self.indexes_in(place, &mut inner, interval_bytes)?;
         inner.transactions.as_ref().map(|transactions| transactions.all(place, self.base_offset)).transpose()
     }
 
     /// What the file says, right or wrong; `None` when it is certainly wrong.
     pub(crate) fn unchecked_aborted_transactions(&self, place: &Place) -> Result<Option<Vec<AbortedTransaction>>, StorageError> {
-        txn_index::load(place, self.base_offset)
+        if self.lock().txn_index_is_wrong { Ok(None) } else { txn_index::load(place, self.base_offset) }
     }
 
     /// Makes this the content of the transaction index, as found by reading the log.
@@ -85,12 +92,12 @@ impl Segment {
         if on_disk.as_ref() != Some(&found) {
             txn_index::store(place, self.base_offset, &found)?;
         }
-        inner.transactions = Some(Transactions { written_count: found.len(), waiting: Vec::new() });
+        inner.transactions = Some(Transactions::written(found.len()));
         Ok(())
     }
 
     /// Believes the transaction index as it is on disk.
     pub(crate) fn trust_aborted_transactions(&self, count: usize) {
-        self.lock().transactions = Some(Transactions { written_count: count, waiting: Vec::new() });
+        self.lock().transactions = Some(Transactions::written(count));
     }
 }

@@ -1,12 +1,14 @@
 //! Stories of one log on real files.
 
 mod appending;
+mod companions;
+mod recovery;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::*;
-use crate::batch::{BatchBuilder, BatchHeader, EndTransactionMarker, end_transaction_batch, records, split};
+use crate::batch::{BatchBuilder, BatchHeader, EndTransactionMarker, end_transaction_batch, split};
 use crate::disk::RealDisk;
 use crate::{ProducerEpoch, ProducerId, Sequence};
 
@@ -102,13 +104,15 @@ fn marker(id: i64, epoch: i16, committed: bool) -> Vec<u8> {
 }
 
 fn append(log: &mut PartitionLog, bytes: &[u8]) -> AppendInfo {
-    let info = log.append_as_leader(NOW, bytes, EPOCH, AppendOrigin::Client).expect("appended");
+    let epoch = log.latest_epoch().unwrap_or(EPOCH);
+    let info = log.append_as_leader(NOW, bytes, epoch, AppendOrigin::Client).expect("appended");
     log.set_high_watermark(log.log_end_offset());
     info
 }
 
 fn end_transaction(log: &mut PartitionLog, id: i64, committed: bool) {
-    log.append_as_leader(NOW, &marker(id, 0, committed), EPOCH, AppendOrigin::Coordinator).expect("appended");
+    let epoch = log.latest_epoch().unwrap_or(EPOCH);
+    log.append_as_leader(NOW, &marker(id, 0, committed), epoch, AppendOrigin::Coordinator).expect("appended");
     log.set_high_watermark(log.log_end_offset());
 }
 
