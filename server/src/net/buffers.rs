@@ -5,10 +5,10 @@
 
 use crate::limits::Limits;
 use bytes::BytesMut;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Spare buffers of one reactor, the largest are handed out first. The lock is only ever taken by the reactor's own thread.
+/// Spare buffers of one reactor, the last to come back is the first to go. The lock is only ever taken by the reactor's own thread.
 #[derive(Debug)]
 pub(super) struct BufferPool {
     spare: Mutex<Spare>,
@@ -55,20 +55,27 @@ impl BufferPool {
 }
 
 /// Bytes held by receive buffers and unfinished requests of all connections.
+///
+/// When they reach the limit, one connection at a time may go on: the one with the overdraft, until it has a whole frame or has to wait for
+/// bytes. So requests that are half received are completed one after the other, and free their memory, instead of all waiting for each
+/// other until they are late.
 #[derive(Debug)]
 pub(super) struct RequestMemory {
     held_bytes: AtomicUsize,
     bytes_max: usize,
+    /// What those with the overdraft may add in all; beyond it nobody gets it.
+    overdraft_bytes_max: usize,
+    overdraft_taken: AtomicBool,
 }
 
 impl RequestMemory {
     pub(super) fn new(limits: &Limits) -> Self {
-        Self { held_bytes: AtomicUsize::new(0), bytes_max: limits.request_memory_bytes_max }
-    }
-
-    /// True when reading must pause.
-    pub(super) fn is_exhausted(&self) -> bool {
-        self.held_bytes.load(Ordering::Relaxed) >= self.bytes_max
+        Self {
+            held_bytes: AtomicUsize::new(0),
+            bytes_max: limits.request_memory_bytes_max,
+            overdraft_bytes_max: limits.produce_frame_bytes_max.max(limits.other_frame_bytes_max),
+            overdraft_taken: AtomicBool::new(false),
+        }
     }
 }
 
@@ -77,11 +84,12 @@ impl RequestMemory {
 pub(super) struct MemoryShare {
     memory: Arc<RequestMemory>,
     held_bytes: usize,
+    has_overdraft: bool,
 }
 
 impl MemoryShare {
     pub(super) fn new(memory: Arc<RequestMemory>) -> Self {
-        Self { memory, held_bytes: 0 }
+        Self { memory, held_bytes: 0, has_overdraft: false }
     }
 
     /// States how much this connection holds now.
@@ -94,14 +102,91 @@ impl MemoryShare {
         self.held_bytes = held_bytes;
     }
 
-    /// True when reading must pause.
-    pub(super) fn is_exhausted(&self) -> bool {
-        self.memory.is_exhausted()
+    /// True when this connection may receive more; takes the overdraft if it must and can.
+    pub(super) fn may_receive(&mut self) -> bool {
+        let memory = &self.memory;
+        let held_bytes = memory.held_bytes.load(Ordering::Relaxed);
+        if held_bytes < memory.bytes_max || self.has_overdraft {
+            return true;
+        }
+        self.has_overdraft = held_bytes - memory.bytes_max < memory.overdraft_bytes_max
+            && memory.overdraft_taken.compare_exchange(false, true, Ordering::Relaxed, Ordering::Relaxed).is_ok();
+        self.has_overdraft
+    }
+
+    /// Leaves the overdraft to others: a frame is complete, or there is nothing to receive.
+    pub(super) fn end_overdraft(&mut self) {
+        if std::mem::take(&mut self.has_overdraft) {
+            self.memory.overdraft_taken.store(false, Ordering::Relaxed);
+        }
     }
 }
 
 impl Drop for MemoryShare {
     fn drop(&mut self) {
+        self.end_overdraft();
         self.set(0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn share_of(memory: &Arc<RequestMemory>, held_bytes: usize) -> MemoryShare {
+        let mut share = MemoryShare::new(Arc::clone(memory));
+        share.set(held_bytes);
+        share
+    }
+
+    #[test]
+    fn when_memory_is_used_up_one_may_go_on_at_a_time() {
+        let limits = Limits { request_memory_bytes_max: 100, produce_frame_bytes_max: 50, other_frame_bytes_max: 10, ..Limits::default() };
+        let memory = Arc::new(RequestMemory::new(&limits));
+        let (mut first, mut second) = (share_of(&memory, 60), share_of(&memory, 39));
+        assert!(first.may_receive() && second.may_receive());
+        second.set(40);
+        assert!(first.may_receive() && !second.may_receive());
+        first.set(90);
+        assert!(first.may_receive(), "it keeps what it has taken");
+        first.end_overdraft();
+        assert!(second.may_receive() && !first.may_receive());
+        drop(second);
+        assert!(first.may_receive(), "there is room again");
+        let mut third = share_of(&memory, 60);
+        assert!(!third.may_receive() && !first.may_receive(), "the overdraft has its bound too");
+        third.set(10);
+        assert!(third.may_receive(), "nobody has kept the overdraft by mistake");
+    }
+
+    #[test]
+    fn a_buffer_that_nobody_else_holds_is_used_again_whole() {
+        let pool = BufferPool::new(&Limits { receive_buffer_bytes_min: 64, receive_pool_bytes_max: 200, ..Limits::default() });
+        let mut buffer = pool.take();
+        buffer.extend_from_slice(&[1; 100]);
+        let allocated_bytes = buffer.capacity();
+        let memory_at = buffer.as_ptr();
+        let frame = buffer.split_to(90).freeze();
+        drop(frame);
+        pool.give_back(buffer, allocated_bytes);
+        let again = pool.take();
+        assert_eq!((again.as_ptr(), again.capacity(), again.len()), (memory_at, allocated_bytes, 0));
+
+        let mut held = again;
+        held.extend_from_slice(&[2; 100]);
+        let frame = held.split_to(90).freeze();
+        pool.give_back(held, allocated_bytes);
+        assert_eq!(pool.take().capacity(), 64, "the other one is left to its frame");
+        assert_eq!(frame[..], [2; 90]);
+    }
+
+    #[test]
+    fn the_pool_keeps_no_more_than_it_may() {
+        let pool = BufferPool::new(&Limits { receive_buffer_bytes_min: 64, receive_pool_bytes_max: 150, ..Limits::default() });
+        for buffer in [pool.take(), pool.take(), pool.take()] {
+            pool.give_back(buffer, 64);
+        }
+        let spare = pool.spare.lock().unwrap_or_else(PoisonError::into_inner);
+        assert_eq!((spare.buffers.len(), spare.size_bytes), (2, 128));
     }
 }

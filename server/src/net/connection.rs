@@ -37,7 +37,7 @@ const WRITTEN_BYTES_PER_TURN: u64 = 4 * 1024 * 1024;
 /// A receive buffer with less room than this is made larger before the next read.
 const ROOM_BYTES_MIN: usize = 4096;
 /// How long reading pauses when the broker's request memory is used up.
-const MEMORY_PAUSE: Duration = Duration::from_millis(5);
+const MEMORY_PAUSE: Duration = Duration::from_millis(10);
 
 /// What all connections of one reactor share.
 pub(super) struct Shared {
@@ -271,12 +271,15 @@ impl Connection {
         } else if self.frame_began_at.is_none() {
             self.frame_began_at = Some(Instant::now());
         }
-        if self.paused_until.is_some() || self.memory.is_exhausted() {
+        if self.paused_until.is_some() || !self.memory.may_receive() {
             self.paused_until = self.paused_until.or(Some(Instant::now() + MEMORY_PAUSE));
             return Ok(Poll::Pending);
         }
         match self.stream.poll_read_ready(cx) {
-            Poll::Pending => return Ok(Poll::Pending),
+            Poll::Pending => {
+                self.memory.end_overdraft();
+                return Ok(Poll::Pending);
+            }
             Poll::Ready(readiness) => readiness.map_err(End::Lost)?,
         }
         self.make_room(wanted_bytes);
@@ -309,7 +312,8 @@ impl Connection {
             let missing_bytes = wanted_bytes.saturating_sub(self.input.len()).max(1);
             let room_bytes = self.input.capacity() - self.input.len();
             if room_bytes < missing_bytes.min(ROOM_BYTES_MIN) {
-                self.input.reserve(self.input.len().max(self.shared.limits.receive_buffer_bytes_min));
+                let step_bytes = self.shared.limits.receive_buffer_bytes_min;
+                self.input.reserve(self.input.len().min(missing_bytes).max(step_bytes));
             }
         }
         self.input_allocated_bytes = self.input_allocated_bytes.max(self.input.capacity());
@@ -321,6 +325,7 @@ impl Connection {
         let now = Instant::now();
         self.active_at = now;
         self.frame_began_at = None;
+        self.memory.end_overdraft();
         let mut frame = frame::take(&mut self.input, size_bytes, &self.shared.limits, now).map_err(End::NotKafka)?;
         match guard::check(frame.api_key, frame.api_version, &frame.body, &self.shared.limits) {
             Ok(guard::Verdict::Walked { .. }) => {}
