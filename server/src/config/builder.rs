@@ -198,23 +198,37 @@ impl ConfigBuilder {
         {
             settings.set("broker.id", &id.text, id.origin);
         }
-        let mut choose = |key: &str, text: &str| {
-            if settings.get(key).is_none() {
-                settings.set(key, text, Origin::SingleNode);
-            }
-        };
-        for (key, text) in SINGLE_NODE {
-            choose(key, text);
-        }
         if !self.has_file {
-            for (key, text) in WITHOUT_A_FILE {
-                choose(key, text);
+            if let Some(advertised) = settings.get("advertised.listeners").cloned()
+                && settings.get("listeners").is_none()
+            {
+                settings.set("listeners", &on_every_interface(&advertised.text), advertised.origin);
             }
+            choose(settings, WITHOUT_A_FILE);
         }
+        choose(settings, SINGLE_NODE);
         if settings.get("log.dir").is_none() && settings.get("log.dirs").is_none() {
             settings.set("log.dirs", DATA_DIR, Origin::SingleNode);
         }
     }
+}
+
+/// Sets what nobody has set.
+fn choose(settings: &mut Layer, choices: &[(&str, &str)]) {
+    for (key, text) in choices {
+        if settings.get(key).is_none() {
+            settings.set(key, text, Origin::SingleNode);
+        }
+    }
+}
+
+/// `NAME://host:port,...` with every host replaced, as the docker images derive `listeners` from `advertised.listeners`.
+fn on_every_interface(advertised: &str) -> String {
+    let item = |item: &str| match (item.split_once("://"), item.rsplit_once(':')) {
+        (Some((name, _)), Some((_, port))) => format!("{name}://0.0.0.0:{port}"),
+        _ => item.to_owned(),
+    };
+    advertised.split(',').map(item).collect::<Vec<_>>().join(",")
 }
 
 fn without_empty_items(list: &str) -> Cow<'_, str> {

@@ -197,6 +197,16 @@ fn a_dockerfile_of_testcontainers_starts() {
 }
 
 #[test]
+fn listeners_nobody_set_follow_the_advertised_ones_as_in_the_docker_images() {
+    let config = environment(&[("KAFKA_ADVERTISED_LISTENERS", "PLAINTEXT://kafka:9095")]).build().expect("accepted");
+    let listener = &config.listeners()[0];
+    assert_eq!((listener.host.as_str(), listener.port), ("0.0.0.0", 9095));
+    assert_eq!(listener.advertised, Advertised::Fixed { host: "kafka".into(), port: 9095 });
+    let error = environment(&[("KAFKA_ADVERTISED_LISTENERS", "kafka:9095")]).build().expect_err("refused").to_string();
+    assert!(error.contains("kafka:9095 is not of the form NAME://host:port"), "{error}");
+}
+
+#[test]
 fn node_id_and_broker_id_are_one_id() {
     assert_eq!(from_file("broker.id=5").expect("accepted").node_id(), 5);
     assert_eq!(

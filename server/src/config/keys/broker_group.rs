@@ -138,9 +138,9 @@ pub(super) const KEYS: &[KeyDef] = &[
     key("offsets.topic.compression.codec", Int, "0", High)
         .later("Codec (0 none, 1 gzip, 2 snappy, 3 lz4, 4 zstd) of batches the coordinator writes to `__consumer_offsets`."),
     key("offsets.topic.num.partitions", Int, "50", High).at_least(1)
-        .doc("Partitions of `__consumer_offsets` when it is created; changing it later has no effect."),
+        .later("Partitions of `__consumer_offsets` when it is created; changing it later has no effect."),
     key("offsets.topic.replication.factor", Short, "3", High).at_least(1)
-        .doc("Replicas of `__consumer_offsets` when it is created."),
+        .later("Replicas of `__consumer_offsets` when it is created."),
     key("offsets.topic.segment.bytes", Int, "104857600", High).at_least(1)
-        .doc("Bytes of one segment of `__consumer_offsets`."),
+        .later("Bytes of one segment of `__consumer_offsets`."),
 ];

@@ -50,17 +50,17 @@ pub(super) const KEYS: &[KeyDef] = &[
     key("metadata.log.max.record.bytes.between.snapshots", Long, "20971520", High).at_least(1)
         .doc("Bytes of metadata records after which a new snapshot is written."),
     key("metadata.log.max.snapshot.interval.ms", Long, "3600000", High).at_least(0)
-        .doc("Milliseconds after which a new snapshot is written if anything changed; 0 never by time."),
+        .later("Milliseconds after which a new snapshot is written if anything changed; 0 never by time."),
     key("metadata.log.segment.bytes", Int, "1073741824", High).at_least(8_388_608)
-        .doc("Bytes of one metadata log segment at most."),
+        .later("Bytes of one metadata log segment at most."),
     key("metadata.log.segment.ms", Long, "604800000", High)
-        .doc("Milliseconds after which a metadata log segment is closed."),
+        .later("Milliseconds after which a metadata log segment is closed."),
     key("metadata.max.idle.interval.ms", Int, "500", Low).at_least(0)
         .no_effect("milliseconds between no-op records that show a quorum leader is alive"),
     key("metadata.max.retention.bytes", Long, "104857600", High)
-        .doc("Bytes of metadata log and snapshots kept; older ones covered by a snapshot go."),
+        .later("Bytes of metadata log and snapshots kept; older ones covered by a snapshot go."),
     key("metadata.max.retention.ms", Long, "604800000", High)
-        .doc("Milliseconds metadata segments and snapshots are kept once a newer snapshot covers them."),
+        .later("Milliseconds metadata segments and snapshots are kept once a newer snapshot covers them."),
     unset("process.roles", List, High).items_of(&["broker", "controller"]).not_empty()
         .doc("Roles of this process: `broker,controller` (or unset). Separate roles are not supported yet."),
     key("unclean.leader.election.interval.ms", Long, "300000", Medium).at_least(1).internal()

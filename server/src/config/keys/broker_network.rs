@@ -40,9 +40,9 @@ pub(super) const KEYS: &[KeyDef] = &[
     key("socket.listen.backlog.size", Int, "50", Medium).at_least(1)
         .doc("Connections the kernel queues before they are accepted."),
     key("socket.receive.buffer.bytes", Int, "102400", High)
-        .doc("Bytes of a connection's receive buffer (SO_RCVBUF); -1 leaves it to the kernel."),
+        .later("Bytes of a connection's receive buffer (SO_RCVBUF); -1 leaves it to the kernel."),
     key("socket.request.max.bytes", Int, "104857600", High).at_least(1)
         .doc("Bytes of one request at most; a larger one closes the connection unread."),
     key("socket.send.buffer.bytes", Int, "102400", High)
-        .doc("Bytes of a connection's send buffer (SO_SNDBUF); -1 leaves it to the kernel."),
+        .later("Bytes of a connection's send buffer (SO_SNDBUF); -1 leaves it to the kernel."),
 ];

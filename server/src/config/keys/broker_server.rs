@@ -80,7 +80,7 @@ pub(super) const KEYS: &[KeyDef] = &[
     key("replica.fetch.wait.max.ms", Int, "500", High)
         .no_effect("milliseconds a follower's fetch may wait"),
     key("replica.high.watermark.checkpoint.interval.ms", Long, "5000", High)
-        .doc("Milliseconds between writes of `replication-offset-checkpoint`."),
+        .later("Milliseconds between writes of `replication-offset-checkpoint`."),
     key("replica.lag.time.max.ms", Long, "30000", High)
         .no_effect("milliseconds a follower may lag before it leaves the in-sync replicas"),
     unset("replica.selector.class", Text, Medium)

@@ -50,13 +50,13 @@ pub(super) const KEYS: &[KeyDef] = &[
     key("transaction.state.log.load.buffer.size", Int, "5242880", High).at_least(1)
         .later("Bytes read at a time while a coordinator loads `__transaction_state`."),
     key("transaction.state.log.min.isr", Int, "2", High).at_least(1)
-        .doc("In-sync replicas that `__transaction_state` needs to be written."),
+        .later("In-sync replicas that `__transaction_state` needs to be written."),
     key("transaction.state.log.num.partitions", Int, "50", High).at_least(1)
-        .doc("Partitions of `__transaction_state` when it is created; changing it later has no effect."),
+        .later("Partitions of `__transaction_state` when it is created; changing it later has no effect."),
     key("transaction.state.log.replication.factor", Short, "3", High).at_least(1)
-        .doc("Replicas of `__transaction_state` when it is created."),
+        .later("Replicas of `__transaction_state` when it is created."),
     key("transaction.state.log.segment.bytes", Int, "104857600", High).at_least(1)
-        .doc("Bytes of one segment of `__transaction_state`."),
+        .later("Bytes of one segment of `__transaction_state`."),
     key("transaction.two.phase.commit.enable", Bool, "false", Low)
         .later("Whether producers may leave a transaction prepared without a time limit (KIP-939)."),
     key("transactional.id.expiration.ms", Int, "604800000", High).at_least(1)
