@@ -2,7 +2,10 @@
 
 mod appending;
 mod companions;
+mod lookup;
 mod recovery;
+mod rolling;
+mod truncating;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
