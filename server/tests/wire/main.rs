@@ -2,6 +2,7 @@
 //!
 //! The broker behind it is [`echo::Echo`], which does what the client id of a request tells it to.
 
+mod broker;
 mod echo;
 mod hostile;
 mod listeners;
