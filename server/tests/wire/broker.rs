@@ -25,8 +25,8 @@ impl Running {
     fn start() -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         let properties = format!("log.dirs={}\n", dir.path().display());
-        let config =
-            Config::builder().properties(&properties, "test").and_then(|builder| builder.port(0).build()).expect("a configuration");
+        let builder = Config::builder().properties(&properties, "test").expect("well formed");
+        let config = builder.port(0).build().expect("a configuration");
         Self { broker: Some(Broker::start(config).expect("a broker")), _dir: dir }
     }
 
