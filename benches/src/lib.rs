@@ -5,6 +5,7 @@
 pub mod args;
 pub mod batch;
 pub mod client;
+pub mod compare;
 pub mod load;
 pub mod payload;
 pub mod percentiles;

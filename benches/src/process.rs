@@ -2,14 +2,21 @@
 
 use anyhow::{Context, Result};
 use rustix::process::{Pid, Signal, kill_process};
-use rustix::thread::{CpuSet, sched_setaffinity};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use std::fs;
 
-/// Runs the calling thread, and what it starts from now on, on one core only.
-pub fn pin_to_core(core: usize) -> Result<()> {
+/// Runs the calling thread, and what it starts from now on, on one core only. Returns the cores it could run on before.
+pub fn pin_to_core(core: usize) -> Result<CpuSet> {
+    let before = sched_getaffinity(None)?;
     let mut cores = CpuSet::new();
     cores.set(core);
-    sched_setaffinity(None, &cores).with_context(|| format!("cannot run on core {core} only"))
+    sched_setaffinity(None, &cores).with_context(|| format!("cannot run on core {core} only"))?;
+    Ok(before)
+}
+
+/// Lets the calling thread run on these cores again.
+pub fn run_on(cores: &CpuSet) -> Result<()> {
+    sched_setaffinity(None, cores).context("cannot go back to the cores from before")
 }
 
 /// User + system CPU seconds of a process so far, ended threads included (resolution: one clock tick, 10 ms).
@@ -25,6 +32,37 @@ fn parse_cpu_seconds(stat: &str, ticks_per_second: u64) -> Option<f64> {
     let user: u64 = fields.next()?.parse().ok()?;
     let system: u64 = fields.next()?.parse().ok()?;
     Some((user + system) as f64 / ticks_per_second as f64)
+}
+
+/// CPU seconds of the whole machine since it came up.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct MachineCpu {
+    /// Anything but idle.
+    pub busy_seconds: f64,
+    /// Taken away by the hypervisor (part of the busy ones).
+    pub steal_seconds: f64,
+}
+
+/// What the whole machine has spent so far.
+pub fn machine_cpu() -> Result<MachineCpu> {
+    let stat = fs::read_to_string("/proc/stat").context("/proc/stat")?;
+    parse_machine_cpu(&stat, rustix::param::clock_ticks_per_second()).context("cannot read /proc/stat")
+}
+
+fn parse_machine_cpu(stat: &str, ticks_per_second: u64) -> Option<MachineCpu> {
+    let line = stat.lines().next()?.strip_prefix("cpu ")?;
+    let fields: Vec<u64> = line.split_ascii_whitespace().take(8).map_while(|field| field.parse().ok()).collect();
+    let &[user, nice, system, _idle, _iowait, irq, softirq, steal] = fields.as_slice() else { return None };
+    let seconds = |ticks: u64| ticks as f64 / ticks_per_second as f64;
+    Some(MachineCpu { busy_seconds: seconds(user + nice + system + irq + softirq + steal), steal_seconds: seconds(steal) })
+}
+
+/// Lets this process, and what it starts, hold as many files and connections as the system permits.
+pub fn raise_file_limit() -> Result<()> {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    setrlimit(Resource::Nofile, limit).context("cannot raise the limit of open files")
 }
 
 /// Memory of a process in KiB.
@@ -85,6 +123,13 @@ mod tests {
         let stat = "42 (a) b (c)) S 1 42 42 0 -1 4194304 100 0 0 0 250 50 0 0 20 0 3 0 100 1000 10";
         assert_eq!(parse_cpu_seconds(stat, 100), Some(3.0));
         assert_eq!(parse_cpu_seconds("42 (x) S 1", 100), None);
+    }
+
+    #[test]
+    fn idle_and_waiting_for_the_disk_are_not_busy() {
+        let stat = "cpu  100 10 200 5000 600 1 2 3 0 0\ncpu0 1 1 1 1 1 1 1 1 0 0\n";
+        assert_eq!(parse_machine_cpu(stat, 100), Some(MachineCpu { busy_seconds: 3.16, steal_seconds: 0.03 }));
+        assert_eq!(parse_machine_cpu("cpu0 1", 100), None);
     }
 
     #[test]

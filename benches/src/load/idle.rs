@@ -22,6 +22,7 @@ pub struct Idle {
 /// Runs the load and prints its line.
 pub fn run(load: &Idle) -> Result<()> {
     let pid = load.target.broker_pid.context("idle connections need --broker-pid")?;
+    process::raise_file_limit()?;
     let settle = Duration::from_secs_f64(load.settle_seconds);
     // The first connection pays for what the broker makes on first use.
     let _first = Client::connect(load.target.address)?;

@@ -31,6 +31,8 @@ pub struct Target {
 pub struct Meter {
     broker_pid: Option<u32>,
     broker_cpu_seconds: f64,
+    own_cpu_seconds: f64,
+    machine: process::MachineCpu,
     started: Instant,
 }
 
@@ -38,7 +40,9 @@ impl Meter {
     /// Starts both clocks.
     pub fn start(target: &Target) -> Result<Self> {
         let broker_cpu_seconds = target.broker_pid.map_or(Ok(0.0), process::cpu_seconds)?;
-        Ok(Self { broker_pid: target.broker_pid, broker_cpu_seconds, started: Instant::now() })
+        let own_cpu_seconds = process::cpu_seconds(std::process::id())?;
+        let machine = process::machine_cpu()?;
+        Ok(Self { broker_pid: target.broker_pid, broker_cpu_seconds, own_cpu_seconds, machine, started: Instant::now() })
     }
 
     /// Reads both clocks, and the broker's memory.
@@ -48,7 +52,16 @@ impl Meter {
             Some(pid) => Some((process::cpu_seconds(pid)? - self.broker_cpu_seconds, process::memory(pid)?)),
             None => None,
         };
-        Ok(Reading { seconds, broker })
+        let machine = process::machine_cpu()?;
+        let own = process::cpu_seconds(std::process::id())? - self.own_cpu_seconds;
+        let busy = machine.busy_seconds - self.machine.busy_seconds;
+        Ok(Reading {
+            seconds,
+            broker,
+            load_cores: own / seconds,
+            other_cores: (busy - own - broker.map_or(0.0, |(cpu, _)| cpu)) / seconds,
+            steal_cores: (machine.steal_seconds - self.machine.steal_seconds) / seconds,
+        })
     }
 }
 
@@ -57,6 +70,11 @@ impl Meter {
 pub struct Reading {
     seconds: f64,
     broker: Option<(f64, process::Memory)>,
+    /// Cores this process kept busy.
+    load_cores: f64,
+    /// Cores that neither the broker nor this process kept busy: noise, and the kernel's own threads.
+    other_cores: f64,
+    steal_cores: f64,
 }
 
 impl Reading {
@@ -68,6 +86,9 @@ impl Reading {
         line.set("seconds", rounded(self.seconds));
         line.set("mb_per_s", rounded(bytes as f64 / 1e6 / self.seconds));
         line.set("records_per_s", rounded(records as f64 / self.seconds));
+        line.set("load_cores", rounded(self.load_cores));
+        line.set("other_cores", rounded(self.other_cores));
+        line.set("steal_cores", rounded(self.steal_cores));
         if let Some((cpu, memory)) = self.broker {
             line.set("broker_cpu_s", rounded(cpu));
             line.set("cpu_s_per_gb", rounded(cpu / (bytes as f64 / 1e9)));

@@ -102,14 +102,19 @@ impl Running {
         }
         Ok(())
     }
+
+    /// Asks it to end and waits until it has.
+    pub fn end(&mut self) {
+        if self.0.try_wait().is_ok_and(|status| status.is_none()) && process::terminate(self.pid()).is_ok() {
+            // Nothing can be done about a failed wait.
+            let _ = self.0.wait();
+        }
+    }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        if process::terminate(self.pid()).is_ok() {
-            // Nothing can be done about a failed wait.
-            let _ = self.0.wait();
-        }
+        self.end();
     }
 }
 
