@@ -109,11 +109,10 @@ async fn read_until_enough(ctx: &RequestContext, request: &FetchRequest, wanted:
         return round.answers;
     }
     let deadline = tokio::time::Instant::now() + max_wait;
-    let waiter = Waiter::new();
     loop {
-        let parked = park_all(wanted, &round.changes, &waiter);
-        let timed_out = parked && tokio::time::timeout_at(deadline, waiter.woken()).await.is_err();
-        leave_all(wanted, &waiter);
+        let parked = Parked::at(wanted, &round.changes);
+        let timed_out = parked.complete && tokio::time::timeout_at(deadline, parked.waiter.woken()).await.is_err();
+        drop(parked);
         round = read_all(ctx, request, wanted);
         if timed_out || round.urgent || round.bytes >= min_bytes {
             return round.answers;
@@ -121,16 +120,30 @@ async fn read_until_enough(ctx: &RequestContext, request: &FetchRequest, wanted:
     }
 }
 
-fn park_all(wanted: &[Wanted], changes: &[u64], waiter: &Arc<Waiter>) -> bool {
-    wanted.iter().zip(changes).all(|(wanted, changes)| match &wanted.partition {
-        Ok(partition) => partition.park(waiter, WakeAt::AnyChange, *changes),
-        Err(_) => true,
-    })
+/// A waiter in every partition of the request. Leaves them all when dropped: the client may go away while it waits.
+struct Parked<'a> {
+    waiter: Arc<Waiter>,
+    wanted: &'a [Wanted],
+    /// False: something moved since it was read, so there is nothing to wait for.
+    complete: bool,
 }
 
-fn leave_all(wanted: &[Wanted], waiter: &Arc<Waiter>) {
-    for partition in wanted.iter().filter_map(|wanted| wanted.partition.as_ref().ok()) {
-        partition.leave(waiter);
+impl<'a> Parked<'a> {
+    fn at(wanted: &'a [Wanted], changes: &[u64]) -> Self {
+        let waiter = Waiter::new();
+        let complete = wanted.iter().zip(changes).all(|(wanted, changes)| match &wanted.partition {
+            Ok(partition) => partition.park(&waiter, WakeAt::AnyChange, *changes),
+            Err(_) => true,
+        });
+        Self { waiter, wanted, complete }
+    }
+}
+
+impl Drop for Parked<'_> {
+    fn drop(&mut self) {
+        for partition in self.wanted.iter().filter_map(|wanted| wanted.partition.as_ref().ok()) {
+            partition.leave(&self.waiter);
+        }
     }
 }
 

@@ -218,8 +218,9 @@ async fn await_all(response: &mut ProduceResponse, waits: Vec<Wait>, timeout: Du
                 Ok(false) => {}
                 Err(error) => break Some(error.response_error()),
             }
-            if wait.on.park(&waiter, wait.at, 0) && tokio::time::timeout_at(deadline, waiter.woken()).await.is_err() {
-                wait.on.leave(&waiter);
+            let parked = Parked { waiter: &waiter, on: &wait.on };
+            let waits = wait.on.park(parked.waiter, wait.at, 0);
+            if waits && tokio::time::timeout_at(deadline, waiter.woken()).await.is_err() {
                 break Some(ResponseError::RequestTimedOut);
             }
         };
@@ -229,6 +230,18 @@ async fn await_all(response: &mut ProduceResponse, waits: Vec<Wait>, timeout: Du
                 *slot = Refusal::plain(error).answer(slot.index);
             }
         }
+    }
+}
+
+/// Leaves the partition when dropped: the client may go away while it waits.
+struct Parked<'a> {
+    waiter: &'a Arc<Waiter>,
+    on: &'a Partition,
+}
+
+impl Drop for Parked<'_> {
+    fn drop(&mut self) {
+        self.on.leave(self.waiter);
     }
 }
 
