@@ -186,3 +186,132 @@ fn put_unsigned_varint(buffer: &mut BytesMut, mut value: u32) {
     }
     buffer.put_u8(value as u8);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kafka_protocol::messages::{BrokerId, FetchResponse};
+    use kafka_protocol::protocol::{Decodable, StrBytes};
+    use ottla_storage::disk::DiskFile;
+    use ottla_storage::{Offset, ProducerId};
+    use std::io;
+    use std::os::fd::BorrowedFd;
+    use std::sync::Arc;
+
+    /// A file whose every byte is its position.
+    #[derive(Debug)]
+    struct Counting;
+
+    impl DiskFile for Counting {
+        fn write_all_at(&self, _parts: &[&[u8]], _position: u64) -> io::Result<()> {
+            Err(io::ErrorKind::Unsupported.into())
+        }
+        fn read_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize> {
+            buffer.iter_mut().zip(position..).for_each(|(byte, at)| *byte = at as u8);
+            Ok(buffer.len())
+        }
+        fn sync(&self) -> io::Result<()> {
+            Ok(())
+        }
+        fn set_len(&self, _size_bytes: u64) -> io::Result<()> {
+            Ok(())
+        }
+        fn len(&self) -> io::Result<u64> {
+            Ok(256)
+        }
+        fn as_fd(&self) -> Option<BorrowedFd<'_>> {
+            None
+        }
+    }
+
+    fn range(position: u64, size_bytes: u64) -> FileRange {
+        FileRange { file: Arc::new(Counting), position, size_bytes }
+    }
+
+    fn answers() -> Vec<TopicAnswer> {
+        let aborted = AbortedTransaction {
+            producer_id: ProducerId(9),
+            first_offset: Offset(3),
+            last_offset: Offset(5),
+            last_stable_offset: Offset(3),
+        };
+        let full = PartitionAnswer {
+            partition: 1,
+            high_watermark: 20,
+            last_stable_offset: 19,
+            log_start_offset: 2,
+            aborted_transactions: Some(vec![aborted]),
+            ranges: vec![range(0, 3), range(100, 2)],
+            record_bytes: 5,
+            ..PartitionAnswer::default()
+        };
+        let diverging = PartitionAnswer {
+            partition: 2,
+            error_code: 6,
+            high_watermark: -1,
+            last_stable_offset: -1,
+            log_start_offset: -1,
+            diverging_epoch: Some(EpochEndOffset::default().with_epoch(4).with_end_offset(40)),
+            current_leader: Some(LeaderIdAndEpoch::default().with_leader_id(BrokerId(7)).with_leader_epoch(8)),
+            ..PartitionAnswer::default()
+        };
+        let name = TopicName(StrBytes::from_static_str("t"));
+        vec![TopicAnswer { topic: name, topic_id: Uuid::from_u128(77), partitions: vec![full, diverging] }]
+    }
+
+    fn on_the_wire(version: i16) -> Bytes {
+        let response = fetch_response(BytesMut::new(), version, 12, 0, 34, answers()).unwrap();
+        let size_bytes = response.size_bytes();
+        let (head, more) = response.into_parts();
+        let mut wire = BytesMut::from(&head[..]);
+        for part in more {
+            match part {
+                Part::Bytes(bytes) => wire.put_slice(&bytes),
+                Part::File(range) => {
+                    let mut bytes = vec![0; range.size_bytes as usize];
+                    range.file.read_at(&mut bytes, range.position).unwrap();
+                    wire.put_slice(&bytes);
+                }
+            }
+        }
+        assert_eq!(wire.len() as u64, size_bytes);
+        wire.freeze()
+    }
+
+    #[test]
+    fn the_crate_reads_back_what_is_written_at_every_version() {
+        for version in 4..=18 {
+            let mut wire = on_the_wire(version);
+            let read = FetchResponse::decode(&mut wire, version).unwrap();
+            assert!(wire.is_empty(), "v{version} has bytes left");
+            assert_eq!(read.throttle_time_ms, 12);
+            assert_eq!(read.session_id, if version >= 7 { 34 } else { 0 });
+            let topic = &read.responses[0];
+            assert_eq!(topic.topic_id.is_nil(), version < 13);
+            assert_eq!(topic.topic.is_empty(), version >= 13);
+            let (full, failed) = (&topic.partitions[0], &topic.partitions[1]);
+            assert_eq!((full.partition_index, full.high_watermark, full.last_stable_offset), (1, 20, 19));
+            assert_eq!(full.log_start_offset, if version >= 5 { 2 } else { -1 });
+            assert_eq!(full.records.as_deref(), Some(&[0, 1, 2, 100, 101][..]), "v{version}");
+            assert_eq!(full.preferred_read_replica, BrokerId(-1));
+            let aborted = full.aborted_transactions.as_ref().unwrap();
+            assert_eq!((aborted[0].producer_id.0, aborted[0].first_offset), (9, 3));
+            assert_eq!(full.current_leader, LeaderIdAndEpoch::default(), "no leader named: -1 and -1, not 0");
+            assert_eq!((failed.error_code, failed.high_watermark), (6, -1));
+            assert_eq!(failed.records.as_deref(), Some(&[][..]), "no data is empty, never null");
+            assert_eq!(failed.aborted_transactions, None);
+            let tagged = version >= 12;
+            assert_eq!(failed.diverging_epoch.end_offset, if tagged { 40 } else { -1 });
+            assert_eq!(failed.current_leader.leader_id, BrokerId(if tagged { 7 } else { -1 }));
+        }
+    }
+
+    #[test]
+    fn a_default_valued_tag_is_not_sent() {
+        let quiet = PartitionAnswer { partition: 1, ..PartitionAnswer::default() };
+        let topics = vec![TopicAnswer { topic: TopicName::default(), topic_id: Uuid::nil(), partitions: vec![quiet] }];
+        let response = fetch_response(BytesMut::new(), 16, 0, 0, 0, topics).unwrap();
+        let (head, _) = response.into_parts();
+        assert_eq!(head[head.len() - 3..], [0, 0, 0], "no tags for the partition, the topic, the response");
+    }
+}
