@@ -369,8 +369,7 @@ fn newest(record: &MetadataRecord) -> u16 {
 fn a_log_that_kafka_wrote_is_read_and_written_alike() {
     let mut shard = MetadataShard::new();
     let mut types = BTreeMap::new();
-    let mut offset = 0;
-    for line in include_str!("golden/kafka_metadata.hex").lines() {
+    for (offset, line) in (0..).zip(include_str!("golden/kafka_metadata.hex").lines()) {
         let bytes = unhex(line);
         let record = MetadataRecord::decode(&bytes).unwrap_or_else(|error| panic!("{line}: {error}"));
         // That log is at metadata.version 30, where registrations are v4 even with nothing to say there.
@@ -382,7 +381,6 @@ fn a_log_that_kafka_wrote_is_read_and_written_alike() {
         *types.entry(record.type_id()).or_insert(0) += 1;
         shard.replay(&record);
         shard.publish(offset, 1).expect("a log that fits together");
-        offset += 1;
     }
     assert!(types.len() >= 13, "the log exercises most types: {types:?}");
     let image = shard.published();
