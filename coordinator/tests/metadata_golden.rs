@@ -336,6 +336,27 @@ fn a_record_cut_short_or_grown_anywhere_is_refused() {
 }
 
 #[test]
+fn what_is_newer_than_this_code_is_refused_by_name() {
+    assert_eq!(MetadataRecord::decode(&[0, 20, 0, 0]), Err(RecordError::FrameVersion(0)));
+    assert_eq!(MetadataRecord::decode(&[2, 20, 0, 0]), Err(RecordError::FrameVersion(2)));
+    assert_eq!(MetadataRecord::decode(&[1, 29, 0, 0]), Err(RecordError::UnknownType(29)));
+    assert_eq!(MetadataRecord::decode(&[1, 6, 0, 0]), Err(RecordError::UnknownType(6)));
+    let newer = RecordError::UnsupportedVersion { record: "NoOpRecord", version: 1, newest: 0 };
+    assert_eq!(MetadataRecord::decode(&[1, 20, 1, 0]), Err(newer));
+}
+
+#[test]
+fn a_topic_name_that_could_leave_its_directory_is_no_topic_name() {
+    let record = MetadataRecord::Topic(TopicRecord { name: TopicName::parse("aaaa").expect("a valid name"), topic_id: TopicId(A) });
+    let bytes = record.encode();
+    let at = bytes.windows(4).position(|window| window == b"aaaa").expect("the name");
+    let with_name = |name: &[u8; 4]| [&bytes[..at], name, &bytes[at + 4..]].concat();
+    assert_eq!(MetadataRecord::decode(&with_name(b"bbbb")).map(|record| record.type_id()), Ok(2));
+    assert!(matches!(MetadataRecord::decode(&with_name(b"../x")), Err(RecordError::TopicName(_))));
+    assert!(matches!(MetadataRecord::decode(&with_name(b"a/\0b")), Err(RecordError::TopicName(_))));
+}
+
+#[test]
 fn a_flipped_byte_never_panics() {
     for bytes in golden().into_values() {
         for slot in 0..bytes.len() {

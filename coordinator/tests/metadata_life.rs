@@ -146,7 +146,7 @@ fn a_clean_stop_gives_leaderships_up_as_kafka_does_and_a_start_takes_them_back()
 #[test]
 fn only_partitions_this_broker_may_lead_are_elected() {
     let mut node = Node::started();
-    node.create(&create(&[topic("a", 5, 1)]));
+    node.create(&create(&[topic("a", 6, 1)]));
     let topic_id = node.image().topics().by_name("a").expect("created").id;
     let other = BrokerId(8);
     let place = |node: &mut Node, partition, replicas: &[BrokerId], isr: &[BrokerId], leader, elr: &[BrokerId], last: &[BrokerId]| {
@@ -164,9 +164,10 @@ fn only_partitions_this_broker_may_lead_are_elected() {
     place(&mut node, 2, &[NODE, other], &[], none, &[NODE, other], &[]); // eligible
     place(&mut node, 3, &[NODE, other], &[], none, &[other], &[NODE]); // another is eligible
     place(&mut node, 4, &[NODE, other], &[], none, &[], &[NODE]); // the last known leader
+    place(&mut node, 5, &[NODE, other], &[other], none, &[NODE], &[]); // eligible, but another is in sync
     node.register();
-    let leaders: Vec<_> = (0..5).map(|partition| node.partition("a", partition).leader).collect();
-    assert_eq!(leaders, [None, None, Some(NODE), None, Some(NODE)]);
+    let leaders: Vec<_> = (0..6).map(|partition| node.partition("a", partition).leader).collect();
+    assert_eq!(leaders, [None, None, Some(NODE), None, Some(NODE), None]);
     assert_eq!(node.partition("a", 2).elr, [other]);
     assert_eq!(node.partition("a", 2).isr, [NODE]);
 }
@@ -182,6 +183,32 @@ fn an_unclean_leader_of_the_only_replica_has_recovered_at_the_next_start() {
     assert_eq!(node.shard.image().topics().partition(topic_id, 0).map(|p| p.leader_recovery_state), Some(LeaderRecoveryState::Recovering));
     node.register();
     assert_eq!(node.partition("a", 0).leader_recovery_state, LeaderRecoveryState::Recovered);
+}
+
+#[test]
+fn a_change_of_an_older_registration_does_not_fit() {
+    let mut node = Node::started();
+    let older = node.image().cluster().broker(NODE).expect("registered").epoch;
+    let newer = node.register();
+    let fence = |epoch| {
+        MetadataRecord::BrokerRegistrationChange(BrokerRegistrationChangeRecord {
+            fenced: FenceChange::Fence,
+            ..BrokerRegistrationChangeRecord::new(NODE, epoch)
+        })
+    };
+    let mut shard = node.reloaded();
+    shard.replay(&fence(newer));
+    assert!(shard.publish(100, 1).is_ok());
+    shard.replay(&fence(older));
+    assert_eq!(shard.publish(101, 1).err(), Some(ReplayError::UnknownBroker { broker_id: NODE, broker_epoch: older }));
+}
+
+#[test]
+fn a_feature_at_level_zero_leaves_no_trace() {
+    let level = |level| MetadataRecord::FeatureLevel(FeatureLevelRecord { name: "group.version".into(), level });
+    let on_and_off = replayed(&[level(1), level(0)]);
+    assert!(on_and_off.published().is_empty());
+    assert_eq!(on_and_off.published().features().iter().count(), 0);
 }
 
 #[test]

@@ -110,11 +110,8 @@ impl<'a> Reader<'a> {
 
     pub(super) fn nullable_list<T>(&mut self, field: &'static str, mut item: impl FnMut(&mut Self) -> Result<T>) -> Result<Option<Vec<T>>> {
         let Some(count) = self.compact_len(field)? else { return Ok(None) };
-        // Every element takes at least a byte, so a count beyond the bytes left is a lie.
-        if count > self.remaining() {
-            return Err(RecordError::Truncated { field });
-        }
-        // Growing as elements arrive keeps memory in proportion to the input even for large elements.
+        // Nothing is set aside for the count: every element takes at least a byte, so memory follows the input and a count
+        // beyond the bytes left ends in an error.
         let mut items = Vec::new();
         for _ in 0..count {
             items.push(item(self)?);
@@ -288,6 +285,14 @@ mod tests {
         assert!(matches!(Reader::new(&four_billion).list("l", |r| r.i8("i")), Err(RecordError::Truncated { .. })));
         assert!(matches!(Reader::new(&four_billion).bytes("b"), Err(RecordError::Truncated { .. })));
         assert!(Reader::new(&four_billion).string("s").is_err());
+    }
+
+    #[test]
+    fn tags_out_of_order_or_twice_are_refused() {
+        for tags in [[2, 5, 0, 3, 0], [2, 5, 0, 5, 0]] {
+            assert_eq!(Reader::new(&tags).no_tags(), Err(RecordError::OutOfRange { field: "tagged fields" }));
+        }
+        assert_eq!(Reader::new(&[2, 3, 0, 5, 0]).no_tags(), Ok(()));
     }
 
     #[test]
