@@ -21,6 +21,7 @@ use kafka_protocol::ResponseError;
 use kafka_protocol::protocol::StrBytes;
 use ottla_coordinator::metadata::image::{MetadataImage, TopicImage};
 use ottla_coordinator::metadata::{self as shard, TopicId};
+use ottla_storage::disk::Disk;
 use ottla_storage::log::PartitionLog;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -38,6 +39,8 @@ pub struct Hooks {
     pub fault: Option<Arc<dyn FaultHook>>,
     /// Sees requests after they are done.
     pub observer: Option<Arc<dyn RequestObserver>>,
+    /// Where the data is kept; the machine's own files when `None`.
+    pub disk: Option<Arc<dyn Disk>>,
 }
 
 /// What the controller shows to the rest of the broker: partitions follow first, then request handlers see the new image.
@@ -208,7 +211,7 @@ impl Broker {
     pub fn start_with(config: Config, clock: Clock, hooks: Hooks) -> Result<Self, StartError> {
         let config = Arc::new(config);
         let limits = Arc::new(config.limits());
-        let mut opened = startup::open(&config, &clock)?;
+        let mut opened = startup::open(&config, &clock, hooks.disk.clone())?;
         // Bound before registration, so that the ports are known; clients that come early wait in the listen queue.
         let specs: Vec<ListenerSpec> = config
             .listeners()

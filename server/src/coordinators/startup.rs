@@ -54,8 +54,8 @@ pub(crate) struct Opened {
 }
 
 /// Locks the data directories and replays the metadata log.
-pub(crate) fn open(config: &Arc<Config>, clock: &Clock) -> Result<Opened, StartError> {
-    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+pub(crate) fn open(config: &Arc<Config>, clock: &Clock, disk: Option<Arc<dyn Disk>>) -> Result<Opened, StartError> {
+    let disk = disk.unwrap_or_else(|| Arc::new(RealDisk));
     let dirs = LogManagerConfig {
         log_dirs: config.log_dirs(),
         metadata_log_dir: Some(config.metadata_log_dir()),

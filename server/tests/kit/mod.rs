@@ -1,0 +1,179 @@
+//! What stories about a whole broker need: a broker in this process with a directory and a clock of its own, and typed clients.
+//!
+//! The broker listens on a port the system gave it, its clock stands still until a story moves it. It can be stopped and started again
+//! on the same directory, or killed: then the next one finds what the page cache held. Nothing here sleeps; a client gives up after
+//! [`PATIENCE`], which is reached only when something is broken.
+
+#![allow(dead_code, unreachable_pub, reason = "no test binary uses all of it")]
+
+mod client;
+mod disks;
+mod records;
+
+pub use client::{Client, FetchOne, name};
+pub use disks::GatedDisk;
+pub use records::{BASE_MS, Batch, Seen, seen};
+
+use ottla_server::Broker;
+use ottla_server::broker::{Hooks, StartError};
+use ottla_server::clock::Clock;
+use ottla_server::config::Config;
+use ottla_storage::disk::Disk;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// Nothing takes that long unless it is broken.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A broker with all it stands on.
+pub struct Kit {
+    /// The broker's time.
+    pub clock: Clock,
+    broker: Option<Broker>,
+    dir: Arc<TempDir>,
+    /// Below `dir`, or a path of the simulated disk.
+    data: PathBuf,
+    properties: String,
+    disk: Option<Arc<dyn Disk>>,
+}
+
+impl Kit {
+    /// A broker with its defaults on an empty directory.
+    pub fn start() -> Self {
+        Self::with("")
+    }
+
+    /// With these lines of `server.properties`.
+    pub fn with(properties: &str) -> Self {
+        Self::stopped(properties).running()
+    }
+
+    /// On this disk instead of the machine's files.
+    pub fn on_disk(properties: &str, disk: Arc<dyn Disk>) -> Self {
+        let mut kit = Self::stopped(properties);
+        kit.disk = Some(disk);
+        kit.running()
+    }
+
+    /// Not started yet.
+    pub fn stopped(properties: &str) -> Self {
+        let dir = Arc::new(tempfile::tempdir().expect("a directory"));
+        let data = dir.path().join("data");
+        Self { clock: Clock::manual(BASE_MS), broker: None, dir, data, properties: properties.to_owned(), disk: None }
+    }
+
+    fn config(&self) -> Config {
+        let text = format!("log.dirs={}\nottla.reactors=2\n{}\n", self.data.display(), self.properties);
+        let builder = Config::builder().properties(&text, "story").expect("well formed");
+        let builder = if self.properties.contains("listeners=") { builder } else { builder.port(0) };
+        builder.build().expect("a configuration")
+    }
+
+    /// Starts the broker, or says why it does not.
+    pub fn try_start(&mut self) -> Result<(), StartError> {
+        let hooks = Hooks { disk: self.disk.clone(), ..Hooks::default() };
+        self.broker = Some(Broker::start_with(self.config(), self.clock.clone(), hooks)?);
+        Ok(())
+    }
+
+    fn running(mut self) -> Self {
+        self.try_start().expect("a broker");
+        self
+    }
+
+    /// The broker.
+    pub fn broker(&self) -> &Broker {
+        self.broker.as_ref().expect("running")
+    }
+
+    /// Where the data is.
+    pub fn data(&self) -> &Path {
+        &self.data
+    }
+
+    /// The address of the n-th listener.
+    pub fn address(&self, listener: usize) -> SocketAddr {
+        self.broker().bound()[listener].addresses[0]
+    }
+
+    /// A client on the first listener.
+    pub fn connect(&self) -> Client {
+        Client::to(self.address(0))
+    }
+
+    /// Stops the broker and records a clean stop.
+    pub fn stop(&mut self) {
+        if let Some(broker) = self.broker.take() {
+            broker.stop();
+        }
+    }
+
+    /// Stops and starts again, with other properties from now on.
+    pub fn restart_with(&mut self, properties: &str) {
+        properties.clone_into(&mut self.properties);
+        self.restart();
+    }
+
+    /// Stops and starts again.
+    pub fn restart(&mut self) {
+        self.stop();
+        self.try_start().expect("a broker");
+    }
+
+    /// Goes on as after a kill: with the files as they are this moment, and without a clean stop.
+    pub fn kill_and_restart(&mut self) {
+        self.kill();
+        self.try_start().expect("a broker");
+    }
+
+    /// The broker is gone, the files are what they were the moment before.
+    pub fn kill(&mut self) {
+        let image = self.dir.path().join(format!("image-{}", uuid::Uuid::new_v4()));
+        copy_dir(&self.data, &image);
+        self.stop();
+        self.data = image;
+    }
+
+    /// Another kit on a copy of the data as it is now; its broker does not run yet.
+    pub fn image(&self) -> Self {
+        let data = self.dir.path().join(format!("image-{}", uuid::Uuid::new_v4()));
+        copy_dir(&self.data, &data);
+        let (dir, properties) = (Arc::clone(&self.dir), self.properties.clone());
+        Self { clock: Clock::manual(self.clock.now_ms()), broker: None, dir, data, properties, disk: None }
+    }
+
+    /// Another kit on the very same directory.
+    pub fn twin(&self) -> Self {
+        let (dir, properties) = (Arc::clone(&self.dir), self.properties.clone());
+        Self { clock: self.clock.clone(), broker: None, dir, data: self.data.clone(), properties, disk: self.disk.clone() }
+    }
+
+    /// Goes on with another disk, as after a crash of the machine.
+    pub fn crash_to(&mut self, disk: Arc<dyn Disk>) {
+        self.stop();
+        self.disk = Some(disk);
+        self.try_start().expect("a broker");
+    }
+}
+
+impl Drop for Kit {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn copy_dir(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("a directory");
+    for entry in std::fs::read_dir(from).expect("a directory") {
+        let entry = entry.expect("an entry");
+        let target = to.join(entry.file_name());
+        if entry.file_type().expect("a type").is_dir() {
+            copy_dir(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).expect("a copy");
+        }
+    }
+}
