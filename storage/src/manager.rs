@@ -224,13 +224,19 @@ impl LogManager {
         let offset = |kind| dir.offset(kind, &id.topic, id.partition).unwrap_or_default();
         let how = OpenOptions {
             clean: dir.clean.is_some(),
+            machine_stopped: dir.machine_stopped,
             recovery_point: offset(CheckpointKind::RecoveryPoint),
             log_start_offset: offset(CheckpointKind::LogStartOffset),
             now,
         };
-        let opened = PartitionLog::open(Arc::clone(&self.disk), &dir.path, id.clone(), config, how)?;
+        let (log, report) = PartitionLog::open(Arc::clone(&self.disk), &dir.path, id.clone(), config, how)?;
+        if log.recovery_point() < how.recovery_point {
+            // A truncation was cut short before its checkpoint. Nothing may be appended while the disk says that it is safe already.
+            dir.note(CheckpointKind::RecoveryPoint, &LogOffsets::of(&log));
+            dir.write_checkpoint(&*self.disk, CheckpointKind::RecoveryPoint)?;
+        }
         dir.mark_opened(id);
-        Ok(opened)
+        Ok((log, report))
     }
 
     /// Creates a log, in the directory of that id or else in the one with the fewest logs. There must be none of that name.
@@ -255,11 +261,13 @@ impl LogManager {
         };
         dir.forget_on_disk(&*self.disk, &id.topic, id.partition)?;
         let path = dir.path.join(id.directory_name());
-        create_dir_durably(&*self.disk, &path)?;
-        write_topic_id(&*self.disk, &path, id.topic_id)?;
+        self.disk.create_dir_all(&path).map_err(|error| StorageError::io("create", &path, error))?;
         dir.insert(id);
-        let how = OpenOptions { clean: true, recovery_point: Offset(0), log_start_offset: Offset(0), now };
+        write_topic_id(&*self.disk, &path, id.topic_id)?;
+        let how = OpenOptions { clean: true, machine_stopped: false, recovery_point: Offset(0), log_start_offset: Offset(0), now };
+        // Syncs the log's directory, and with it the topic id; the log's own name comes last.
         let (log, _) = PartitionLog::open(Arc::clone(&self.disk), &dir.path, id.clone(), config, how)?;
+        self.sync_root(dir)?;
         dir.mark_opened(id);
         Ok(log)
     }
@@ -273,7 +281,13 @@ impl LogManager {
         if read_topic_id(&*self.disk, &path)?.is_none() {
             write_topic_id(&*self.disk, &path, id.topic_id)?;
         }
-        let how = OpenOptions { clean: false, recovery_point: Offset(0), log_start_offset: Offset(0), now };
+        let how = OpenOptions {
+            clean: false,
+            machine_stopped: self.dirs[self.metadata_dir].machine_stopped,
+            recovery_point: Offset(0),
+            log_start_offset: Offset(0),
+            now,
+        };
         PartitionLog::open(Arc::clone(&self.disk), root, id, config, how)
     }
 
@@ -379,8 +393,12 @@ impl LogManager {
         let to = dir.path.join(leaving_name(topic, partition, unique, state));
         self.disk.rename(&from, &to).map_err(|error| StorageError::io("rename", from, error))?;
         dir.remove(topic, partition);
-        self.disk.sync_dir(&dir.path).map_err(|error| StorageError::io("sync directory", &dir.path, error))?;
+        self.sync_root(dir)?;
         Ok(to)
+    }
+
+    fn sync_root(&self, dir: &DataDir) -> Result<(), StorageError> {
+        self.disk.sync_dir(&dir.path).map_err(|error| StorageError::io("sync directory", &dir.path, error))
     }
 
     fn refuse_offline(&self, dir: &DataDir) -> Result<(), StorageError> {

@@ -10,7 +10,9 @@ use std::sync::Arc;
 use ottla_storage::disk::RealDisk;
 use ottla_storage::manager::{LogManager, LogManagerConfig, LogState, METADATA_TOPIC_ID};
 use ottla_storage::meta::{CleanShutdown, read_topic_id};
-use ottla_storage::{CheckpointKind, EpochEntry, LeaderEpoch, LeaderEpochCache, Offset, OffsetCheckpoint, StorageError, uuid_to_text};
+use ottla_storage::{
+    CheckpointKind, EpochEntry, LeaderEpoch, LeaderEpochCache, LogId, Millis, Offset, OffsetCheckpoint, StorageError, uuid_to_text,
+};
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -98,4 +100,35 @@ fn kafkas_leader_epochs_are_read() {
         assert!(warning.is_none(), "{warning:?}");
         assert_eq!(cache.entries(), [EpochEntry { epoch: LeaderEpoch(epoch), start_offset: Offset(start_offset) }], "{log}");
     }
+}
+
+#[test]
+fn kafkas_logs_open_without_recovery_and_go_on() {
+    let kafka = kafkas_directories();
+    let manager = open(kafka.path()).expect("opened");
+    let topic_id = ottla_storage::uuid_from_text("8Zse4M6WSiW20NYEuxNfRA").expect("an id");
+    let mut logs = Vec::new();
+    for (partition, log_start, log_end) in [(0, 0, 0), (1, 3, 500), (2, 0, 0), (3, 0, 0)] {
+        let id = LogId { topic: "with-dashes-3".into(), topic_id, partition };
+        let (log, report) = manager.open_log(&id, Arc::default(), Millis(0)).expect("opened");
+        assert_eq!((log.log_start_offset(), log.log_end_offset()), (Offset(log_start), Offset(log_end)));
+        assert_eq!((report.segments_scanned, report.corruption), (0, None));
+        logs.push(log);
+    }
+    let (metadata, report) = manager.open_metadata_log(Arc::default(), Millis(0)).expect("opened");
+    assert_eq!((metadata.log_end_offset(), report.corruption, report.bytes_truncated), (Offset(111), None, 0));
+    logs.push(metadata);
+    manager.close(logs, 12).expect("closed");
+
+    for name in ["recovery-point-offset-checkpoint", "log-start-offset-checkpoint"] {
+        let sorted = |path: &Path| {
+            let mut lines: Vec<String> = fs::read_to_string(path).expect("there").lines().map(str::to_owned).collect();
+            lines.sort();
+            lines
+        };
+        let kafkas = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/kafka-4.3.1/d1").join(name);
+        assert_eq!(sorted(&kafka.path().join("d1").join(name)), sorted(&kafkas), "{name}: the same lines, whatever their order");
+    }
+    let again = open(kafka.path()).expect("opened");
+    assert_eq!(again.previous_broker_epoch(), Some(12));
 }

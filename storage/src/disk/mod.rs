@@ -14,7 +14,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use real::RealDisk;
-pub use whole::{read_file, replace_file, sync_parent};
+pub use whole::{put_file, read_file, replace_file, sync_parent};
 
 /// How a file is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +69,9 @@ pub trait Disk: Send + Sync + Debug {
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
     /// Takes an exclusive lock on a file (created when missing) until the returned handle is dropped; `WouldBlock` when another holds it.
     fn lock(&self, path: &Path) -> io::Result<Box<dyn Debug + Send + Sync>>;
+    /// Names the life of the page cache: as long as the text stays the same, everything that was ever written is still there. `None`
+    /// when it cannot be told.
+    fn cache_life(&self) -> Option<String>;
     /// Size and free space of the file system that holds `path`.
     fn space(&self, path: &Path) -> io::Result<Space>;
 }

@@ -102,6 +102,11 @@ impl Disk for RealDisk {
         }
     }
 
+    fn cache_life(&self) -> Option<String> {
+        let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+        Some(id.trim_ascii().to_owned()).filter(|id| !id.is_empty())
+    }
+
     fn space(&self, path: &Path) -> io::Result<Space> {
         let space = retry(|| rustix::fs::statvfs(path))?;
         Ok(Space {

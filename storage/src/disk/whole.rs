@@ -28,6 +28,12 @@ pub fn read_file(disk: &dyn Disk, path: &Path, size_bytes_max: u64) -> Result<Op
 
 /// Replaces a file durably: `<path>.tmp` is written and synced, renamed over `path`, and the directory synced.
 pub fn replace_file(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<(), StorageError> {
+    put_file(disk, path, bytes)?;
+    sync_parent(disk, path)
+}
+
+/// As [`replace_file`], but for the directory: after a power loss there may be the old file.
+pub fn put_file(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<(), StorageError> {
     let temporary = temporary_path(path);
     let written = disk.open(&temporary, OpenMode::Truncate).and_then(|file| {
         file.write_all_at(&[bytes], 0)?;
@@ -38,8 +44,7 @@ pub fn replace_file(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<(), St
         let _ = disk.remove_file(&temporary);
         return Err(StorageError::io("write", temporary, error));
     }
-    disk.rename(&temporary, path).map_err(|error| StorageError::io("rename", &temporary, error))?;
-    sync_parent(disk, path)
+    disk.rename(&temporary, path).map_err(|error| StorageError::io("rename", &temporary, error))
 }
 
 /// Syncs the directory that holds `path`.

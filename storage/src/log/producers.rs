@@ -114,17 +114,20 @@ impl PartitionLog {
         Ok(())
     }
 
-    /// Keeps the snapshots that stand at the beginning of a segment, and the newest; removes those beyond the log's end.
-    pub(super) fn remove_stray_snapshots(&mut self) -> Result<(), StorageError> {
+    /// Keeps the snapshots that stand at the beginning of a segment, and the newest; removes those beyond the log's end. True when
+    /// there were any of the last kind: they say what is no longer so.
+    pub(super) fn remove_stray_snapshots(&mut self) -> Result<bool, StorageError> {
         let log_end = self.log_end_offset();
         let snapshots = self.snapshots()?;
         let newest = snapshots.iter().rev().find(|offset| **offset <= log_end).copied();
+        let mut beyond = false;
         for offset in snapshots {
             let at_segment = self.segments.binary_search_by_key(&offset, Segment::base_offset).is_ok();
             if offset > log_end || (Some(offset) != newest && !at_segment) {
                 self.place.remove(&self.place.path(offset, FileKind::Snapshot))?;
+                beyond |= offset > log_end;
             }
         }
-        Ok(())
+        Ok(beyond)
     }
 }

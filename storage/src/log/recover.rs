@@ -2,8 +2,11 @@
 //!
 //! After a clean stop only the end of the last segment is looked at. After any other, every batch from the recovery point on is read
 //! and its CRC checked. The first bad batch is judged: nothing good behind it and not below the recovery point means a write that
-//! was cut short, and the file is cut there. Anything else is damage: the log is opened up to it for reading only, and every byte
-//! stays where it is.
+//! was cut short, and the file is cut there. So it is when the machine went down and the batch lies above the recovery point: then
+//! what follows may well be good and is not what was promised to anybody, for a hole was written before it. Anything else is damage:
+//! the log is opened up to it for reading only, and every byte stays where it is.
+//!
+//! What is cut or removed here is made durable before the log is used, or a later power loss could bring it back among new batches.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -31,9 +34,11 @@ impl PartitionLog {
         finish_interrupted_work(&place)?;
         let mut report = RecoveryReport::default();
         let mut segments = find_segments(&place, how.now)?;
-        let is_new = segments.is_empty();
-        if is_new {
+        if segments.is_empty() {
+            forget_snapshots(&place)?;
             segments.push(Segment::create(&place, how.log_start_offset.max(Offset(0)), how.now)?);
+            // Were this name lost and a later segment's not, nobody could tell that the log's beginning is missing.
+            place.sync_dir()?;
         }
         let (epochs, epochs_warning) = LeaderEpochCache::open(&*place.disk, &place.dir);
         if let Some(warning) = epochs_warning {
@@ -53,7 +58,7 @@ impl PartitionLog {
             recovery_point: Offset(0),
             unsynced: Vec::new(),
             unsynced_count: 0,
-            dir_changes: u64::from(is_new),
+            dir_changes: 0,
             dir_changes_synced: 0,
             generation: 0,
             retired: Vec::new(),
@@ -65,7 +70,7 @@ impl PartitionLog {
 
     fn load(&mut self, how: OpenOptions, report: &mut RecoveryReport) -> Result<(), StorageError> {
         let interval_bytes = self.config.index_interval_bytes;
-        let epochs_lost = self.epochs.entries().is_empty();
+        let removals_before = self.dir_changes;
         let mut clean = how.clean;
         if clean {
             let Some(active) = self.segments.last() else { return Err(self.no_segment()) };
@@ -76,13 +81,15 @@ impl PartitionLog {
             // A stop said to be clean that left a bad end: only the last segment is in doubt.
             let last_base = self.segments.last().map_or(Offset(0), Segment::base_offset);
             let scan_from = if how.clean { last_base } else { how.recovery_point };
-            self.scan_from(self.segment_index(scan_from), how.recovery_point, report)?;
+            self.scan_from(self.segment_index(scan_from), &how, report)?;
         }
         let Some(active) = self.segments.last() else { return Err(self.no_segment()) };
         let mut log_end = active.next_offset(&self.place, interval_bytes)?;
         if log_end < how.log_start_offset {
             if self.corruption.is_none() {
                 self.discard_segments_from(0)?;
+                // With the records goes what was known of their producers, as in Kafka.
+                forget_snapshots(&self.place)?;
                 self.segments.push(Segment::create(&self.place, how.log_start_offset, how.now)?);
                 self.dir_changes += 1;
             }
@@ -91,11 +98,14 @@ impl PartitionLog {
         let first_base = self.segments.first().map_or(Offset(0), Segment::base_offset);
         let log_start = how.log_start_offset.max(first_base).min(log_end);
 
-        let rebuild_epochs = epochs_lost && log_end > first_base;
+        // Lost, or written when the log began later than it does now.
+        let epochs_lost = self.epochs.earliest().is_none_or(|earliest| earliest.start_offset > log_start);
+        let rebuild_epochs = epochs_lost && log_end > log_start;
         if let Err(error) = self.load_states(rebuild_epochs, log_end, report) {
             let StorageError::Corrupt { .. } = error else { return Err(error) };
             // A batch below the end cannot be read. Everything there is said to be on disk, so this is damage.
-            self.scan_from(0, log_end, report)?;
+            let all_is_on_disk = OpenOptions { recovery_point: log_end, ..how };
+            self.scan_from(0, &all_is_on_disk, report)?;
             log_end = self.active().next_offset(&self.place, interval_bytes)?;
             self.load_states(rebuild_epochs, log_end, report)?;
         }
@@ -105,7 +115,10 @@ impl PartitionLog {
         self.producers.on_log_start_offset_incremented(log_start);
         self.offsets = Offsets::new(log_start, log_end, self.producers.first_unstable_offset());
         self.recovery_point = if clean && how.clean { log_end } else { how.recovery_point.min(log_end).max(log_start) };
-        self.remove_stray_snapshots()?;
+        let snapshots_removed = self.remove_stray_snapshots()?;
+        if report.bytes_truncated > 0 || self.dir_changes != removals_before || snapshots_removed {
+            self.sync_removals()?;
+        }
         if let Some(corruption) = &self.corruption {
             tracing::error!(log = %self.id, file = corruption.file, position = corruption.position, reason = corruption.reason,
                 "damaged in the middle: nothing was cut, appends are refused");
@@ -124,7 +137,8 @@ impl PartitionLog {
     }
 
     /// Reads the segments from `first` on, batch by batch.
-    fn scan_from(&mut self, first: usize, recovery_point: Offset, report: &mut RecoveryReport) -> Result<(), StorageError> {
+    fn scan_from(&mut self, first: usize, how: &OpenOptions, report: &mut RecoveryReport) -> Result<(), StorageError> {
+        let recovery_point = how.recovery_point;
         let interval_bytes = self.config.index_interval_bytes;
         let base_offset = self.segments.get(first).map_or(Offset(0), Segment::base_offset);
         // Producer state as of the first segment, so that transactions can be followed from there.
@@ -149,7 +163,17 @@ impl PartitionLog {
             report.segments_scanned += 1;
             report.bytes_scanned += segment.size_bytes();
             if let Some((position, reason)) = found.bad {
-                return self.judge(index, position, reason, found.next_offset, recovery_point, report);
+                return self.judge(index, position, reason, found.next_offset, how, report);
+            }
+            if let Some(next_base) = segment_end
+                && how.machine_stopped
+                && recovery_point < next_base
+                && found.next_offset < next_base
+            {
+                // The end of this segment never reached the disk; the next one did, which was written after it.
+                let position = self.segments[index].size_bytes();
+                let reason = format!("offsets {} to {} are missing", found.next_offset, next_base.0 - 1);
+                return self.judge(index, position, reason, found.next_offset, how, report);
             }
             if segment_end.is_some() {
                 self.finish_segment(index)?;
@@ -166,14 +190,16 @@ impl PartitionLog {
         position: u64,
         reason: String,
         next_offset: Offset,
-        recovery_point: Offset,
+        how: &OpenOptions,
         report: &mut RecoveryReport,
     ) -> Result<(), StorageError> {
         let interval_bytes = self.config.index_interval_bytes;
-        let mut good_follows = next_offset < recovery_point;
-        good_follows = good_follows || self.segments[index].has_batch_after(&self.place, position + 1)?;
-        for later in &self.segments[index + 1..] {
-            good_follows = good_follows || later.has_batch_after(&self.place, 0)?;
+        let mut good_follows = next_offset < how.recovery_point;
+        if !how.machine_stopped {
+            good_follows = good_follows || self.segments[index].has_batch_after(&self.place, position + 1)?;
+            for later in &self.segments[index + 1..] {
+                good_follows = good_follows || later.has_batch_after(&self.place, 0)?;
+            }
         }
         let segment = &mut self.segments[index];
         if good_follows {
@@ -290,6 +316,16 @@ fn finish_interrupted_work(place: &Place) -> Result<(), StorageError> {
         place.rename(&place.dir.join(name), &place.path(*base_offset, *kind))?;
     }
     Ok(())
+}
+
+/// Without records nothing is known of producers either. For good, before a new segment is found beside them.
+fn forget_snapshots(place: &Place) -> Result<(), StorageError> {
+    for entry in place.disk.list(&place.dir).map_err(|source| StorageError::io("list", &place.dir, source))? {
+        if let Some((_, FileKind::Snapshot, _)) = parse_file_name(&entry.name) {
+            place.remove(&place.dir.join(&entry.name))?;
+        }
+    }
+    place.sync_dir()
 }
 
 /// The segments in offset order; companions without a `.log` are removed.

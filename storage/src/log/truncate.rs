@@ -32,18 +32,15 @@ impl PartitionLog {
         self.generation += 1;
         let kept = self.segments.partition_point(|segment| segment.base_offset() <= offset);
         let removed = self.segments.split_off(kept);
-        // From the end, so that a crash leaves no gap.
-        for segment in removed.iter().rev() {
-            self.retire(segment)?;
-        }
+        self.retire_from_the_end(&removed)?;
         let interval_bytes = self.config.index_interval_bytes;
         let Some(active) = self.segments.last_mut() else { return Err(self.no_segment()) };
         let cut = active.truncate(&self.place, offset, interval_bytes)?;
         let log_end = cut.map_or(offset, |base_offset| base_offset.min(offset));
-        self.dir_changes += 1;
         self.epochs.truncate_from_end(log_end);
         self.recovery_point = self.recovery_point.min(log_end);
         self.forget_snapshots_after(log_end)?;
+        self.sync_removals()?;
         self.load_producers(log_end, None)?;
         self.producers.on_high_watermark_updated(self.offsets.high_watermark().min(log_end));
         self.offsets.truncate(log_end, self.producers.first_unstable_offset());
@@ -64,12 +61,13 @@ impl PartitionLog {
     fn restart_at(&mut self, offset: Offset) -> Result<(), StorageError> {
         self.generation += 1;
         let known_since = self.segments.last().map_or(Millis(0), Segment::created_at);
-        for segment in std::mem::take(&mut self.segments).iter().rev() {
-            self.retire(segment)?;
-        }
+        let removed = std::mem::take(&mut self.segments);
+        self.retire_from_the_end(&removed)?;
         self.forget_snapshots_after(Offset(-1))?;
+        // A new segment must not be found beside snapshots that know of what was before.
+        self.place.sync_dir()?;
         self.segments.push(Segment::create(&self.place, offset, known_since)?);
-        self.dir_changes += 1;
+        self.sync_removals()?;
         self.epochs.clear();
         self.producers.truncate_fully_and_start_at(offset);
         self.recovery_point = offset;
@@ -127,6 +125,27 @@ impl PartitionLog {
         }
         self.unsynced.retain(|(_, path, _)| !removed.iter().any(|segment| belongs_to(path, segment)));
         outcome.map(|()| count)
+    }
+
+    /// Renames segments from the last to the first, each for good before the next, so that no crash leaves a gap.
+    fn retire_from_the_end(&mut self, segments: &[Segment]) -> Result<(), StorageError> {
+        for segment in segments.iter().rev() {
+            self.retire(segment)?;
+            self.place.sync_dir()?;
+        }
+        Ok(())
+    }
+
+    /// Makes the end that the log has now durable: what was cut off or removed must not come back after a power loss, behind or among
+    /// what is appended from here on.
+    pub(super) fn sync_removals(&mut self) -> Result<(), StorageError> {
+        let active = self.active();
+        let file = active.log_file(&self.place)?;
+        file.sync().map_err(|source| StorageError::io("sync", active.log_path(&self.place), source))?;
+        self.dir_changes += 1;
+        self.place.sync_dir()?;
+        self.dir_changes_synced = self.dir_changes;
+        Ok(())
     }
 
     /// Renames a segment's files to `.deleted`.

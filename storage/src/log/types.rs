@@ -162,6 +162,8 @@ pub enum ReadError {
 pub struct OpenOptions {
     /// The last stop was clean: nothing after the recovery point needs a scan.
     pub clean: bool,
+    /// The machine went down since, not the process alone: of what lies above the recovery point any part may be missing.
+    pub machine_stopped: bool,
     /// Everything below is known to be on disk.
     pub recovery_point: Offset,
     /// The checkpointed log start offset.

@@ -13,12 +13,16 @@ use uuid::Uuid;
 use super::names::{LogDirectoryName, LogState};
 use super::{LogOffsets, METADATA_TOPIC};
 use crate::checkpoint::{CheckpointKind, OffsetCheckpoint};
-use crate::disk::Disk;
+use crate::disk::{Disk, OpenMode, read_file};
 use crate::meta::{CleanShutdown, read_topic_id};
 use crate::{LogId, Offset, StorageError};
 
 /// The checkpoints that the manager keeps; the cleaner's is the cleaner's.
 pub(super) const KEPT: [CheckpointKind; 3] = [CheckpointKind::RecoveryPoint, CheckpointKind::LogStartOffset, CheckpointKind::Replication];
+
+/// Our own file in a data directory; Kafka ignores it.
+const CACHE_LIFE: &str = ".ottla_page_cache";
+const CACHE_LIFE_SIZE_BYTES_MAX: u64 = 1024;
 
 /// One data directory.
 #[derive(Debug)]
@@ -26,6 +30,8 @@ pub struct DataDir {
     pub(super) path: PathBuf,
     pub(super) id: Uuid,
     pub(super) clean: Option<CleanShutdown>,
+    /// The page cache is not the one of the run before: what that run had written and not synced is lost, in part, in any order.
+    pub(super) machine_stopped: bool,
     /// Held until the directory is given up.
     pub(super) lock: Mutex<Option<Box<dyn Debug + Send + Sync>>>,
     pub(super) writer: Mutex<()>,
@@ -75,18 +81,35 @@ pub struct FoundLog {
 
 impl DataDir {
     pub(super) fn new(path: PathBuf, id: Uuid, lock: Box<dyn Debug + Send + Sync>) -> Self {
-        Self { path, id, clean: None, lock: Mutex::new(Some(lock)), writer: Mutex::default(), state: Mutex::default() }
+        Self {
+            path,
+            id,
+            clean: None,
+            machine_stopped: true,
+            lock: Mutex::new(Some(lock)),
+            writer: Mutex::default(),
+            state: Mutex::default(),
+        }
     }
 
     /// A directory that could not be used at the start.
     pub(super) fn offline(path: PathBuf, reason: String) -> Self {
         let state = State { offline: Some(reason), ..State::default() };
-        Self { path, id: Uuid::nil(), clean: None, lock: Mutex::default(), writer: Mutex::default(), state: Mutex::new(state) }
+        Self {
+            path,
+            id: Uuid::nil(),
+            clean: None,
+            machine_stopped: true,
+            lock: Mutex::default(),
+            writer: Mutex::default(),
+            state: Mutex::new(state),
+        }
     }
 
     /// Takes the clean-stop marker, reads the checkpoints and the names of the logs.
     pub(super) fn load(&mut self, disk: &dyn Disk, warnings: &mut Vec<StorageError>) -> Result<(), StorageError> {
         self.clean = CleanShutdown::take(disk, &self.path)?;
+        self.machine_stopped = begin_cache_life(disk, &self.path);
         let mut state = State::default();
         for entry in disk.list(&self.path).map_err(|error| StorageError::io("list", &self.path, error))? {
             if !entry.is_dir || entry.name == "remote-log-index-cache" {
@@ -278,6 +301,23 @@ impl DataDir {
         // Each change is a single map operation, so a panic elsewhere leaves nothing half done.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Notes which life of the page cache this run belongs to. True when the run before belonged to another, or nobody knows.
+///
+/// Not synced: when the note is lost, so is the page cache that it speaks of.
+fn begin_cache_life(disk: &dyn Disk, root: &Path) -> bool {
+    let path = root.join(CACHE_LIFE);
+    let Some(now) = disk.cache_life() else { return true };
+    let before = read_file(disk, &path, CACHE_LIFE_SIZE_BYTES_MAX).ok().flatten();
+    if before.as_deref() == Some(now.as_bytes()) {
+        return false;
+    }
+    let written = disk.open(&path, OpenMode::Truncate).and_then(|file| file.write_all_at(&[now.as_bytes()], 0));
+    if let Err(error) = written {
+        tracing::warn!("{}: {error}; the next start will take a crash for a power loss", path.display());
+    }
+    true
 }
 
 fn directory(topic: &str, partition: i32) -> String {

@@ -11,7 +11,7 @@ use std::path::Path;
 use uuid::Uuid;
 
 use crate::StorageError;
-use crate::disk::{Disk, read_file, replace_file, sync_parent};
+use crate::disk::{Disk, put_file, read_file, replace_file, sync_parent};
 use crate::ids::{uuid_from_text, uuid_to_text};
 
 pub use properties::{encode_properties, parse_properties};
@@ -117,10 +117,10 @@ pub fn read_topic_id(disk: &dyn Disk, log_dir: &Path) -> Result<Option<Uuid>, St
     read_file(disk, &path, FILE_SIZE_BYTES_MAX)?.map(|bytes| parse_partition_metadata(&path, &bytes)).transpose()
 }
 
-/// Writes the topic id of the log in `log_dir`, durably.
+/// Writes the topic id of the log in `log_dir`. Durable as soon as the directory is synced.
 pub fn write_topic_id(disk: &dyn Disk, log_dir: &Path, topic_id: Uuid) -> Result<(), StorageError> {
     let text = format!("version: 0\ntopic_id: {}", uuid_to_text(topic_id));
-    replace_file(disk, &log_dir.join(PARTITION_METADATA), text.as_bytes())
+    put_file(disk, &log_dir.join(PARTITION_METADATA), text.as_bytes())
 }
 
 /// What a clean stop left behind.

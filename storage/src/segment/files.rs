@@ -115,6 +115,11 @@ impl Place {
             Err(source) => Err(StorageError::io("rename", from, source)),
         }
     }
+
+    /// Makes creations, renames and removals durable.
+    pub(crate) fn sync_dir(&self) -> Result<(), StorageError> {
+        self.disk.sync_dir(&self.dir).map_err(|source| StorageError::io("sync directory", &self.dir, source))
+    }
 }
 
 #[cfg(test)]

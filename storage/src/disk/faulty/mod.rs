@@ -192,6 +192,10 @@ impl Disk for FaultyDisk {
         Ok(Box::new(SimulatedLock { world: Arc::clone(&self.world), path: path.to_owned() }))
     }
 
+    fn cache_life(&self) -> Option<String> {
+        Some(self.world().cache_life.to_string())
+    }
+
     fn space(&self, _path: &Path) -> io::Result<Space> {
         let world = self.world();
         let total_bytes = world.space_bytes_max.unwrap_or(1 << 40);

@@ -58,6 +58,8 @@ pub(super) struct World {
     nodes: Vec<Node>,
     random: Random,
     powered_off: bool,
+    /// How often the power has gone.
+    pub(super) cache_life: u64,
     pub(super) operations: u64,
     pub(super) reads: u64,
     pub(super) faults: Vec<(Range<u64>, Fault)>,
@@ -72,6 +74,7 @@ impl World {
             nodes: vec![empty_dir()],
             random: Random::new(seed),
             powered_off: false,
+            cache_life: 0,
             operations: 0,
             reads: 0,
             faults: Vec::new(),
@@ -101,12 +104,14 @@ impl World {
             });
         }
         after.space_bytes_max = self.space_bytes_max;
+        after.cache_life = self.cache_life + 1;
         after
     }
 
     pub(super) fn after_process_kill(&self) -> Self {
         let mut after = Self::new(0);
         after.nodes = self.nodes.clone();
+        after.cache_life = self.cache_life;
         after.space_bytes_max = self.space_bytes_max;
         after
     }
@@ -290,7 +295,14 @@ impl World {
     // Past all counts.
 
     pub(super) fn used_bytes(&self) -> u64 {
-        self.files().iter().map(|(_, bytes)| bytes.len() as u64).sum()
+        self.used_bytes_in(ROOT)
+    }
+
+    fn used_bytes_in(&self, node: NodeId) -> u64 {
+        match &self.nodes[node] {
+            Node::File { live, .. } => live.len() as u64,
+            Node::Dir { live, .. } => live.values().map(|child| self.used_bytes_in(*child)).sum(),
+        }
     }
 
     pub(super) fn files(&self) -> Vec<(PathBuf, Vec<u8>)> {

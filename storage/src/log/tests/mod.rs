@@ -69,7 +69,7 @@ impl House {
 }
 
 fn clean() -> OpenOptions {
-    OpenOptions { clean: true, recovery_point: Offset(0), log_start_offset: Offset(0), now: NOW }
+    OpenOptions { clean: true, machine_stopped: false, recovery_point: Offset(0), log_start_offset: Offset(0), now: NOW }
 }
 
 /// A produced batch of `count` records with timestamps from `NOW` on.
