@@ -1,5 +1,8 @@
 //! Random lives: whatever the handlers do, the bytes they leave replay to the same image, and so does its snapshot.
 
+#[path = "support/hostile.rs"]
+#[allow(unreachable_pub, reason = "shared with the fuzzer")]
+mod hostile;
 mod support;
 
 use kafka_protocol::messages::DeleteTopicsRequest;
@@ -249,10 +252,36 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_are_refused_or_understood(bytes in prop::collection::vec(any::<u8>(), 0..200), type_id in 0u8..30, version in 0u8..5) {
-        let framed = [&[1, type_id, version], &bytes[..]].concat();
-        for bytes in [&bytes[..], &framed[..]] {
-            let _ = MetadataRecord::decode(bytes);
-        }
+    fn any_bytes_are_refused_or_understood(
+        values in prop::collection::vec((0u8..30, 0u8..5, prop::collection::vec(prop_oneof![0u8..4, any::<u8>()], 0..60)), 0..20)
+    ) {
+        // Framed as records of known types, or nothing would get past the first bytes.
+        let framed = values.iter().flat_map(|(type_id, version, body)| [&[body.len() as u8 + 3, 1, *type_id, *version], &body[..]].concat());
+        hostile::metadata_log(&framed.collect::<Vec<u8>>());
     }
+
+    #[test]
+    fn a_damaged_log_of_kafka_is_refused_or_understood(
+        damage in prop::collection::vec((0usize..60, 0usize..80, any::<u8>()), 0..6),
+        lost in prop::collection::vec(0usize..60, 0..3),
+    ) {
+        let mut log: Vec<Vec<u8>> = include_str!("golden/kafka_metadata.hex").lines().map(unhex).collect();
+        for (line, at, byte) in damage {
+            if let Some(byte_there) = log.get_mut(line).and_then(|value| value.get_mut(at)) {
+                *byte_there = byte;
+            }
+        }
+        for line in lost {
+            if line < log.len() {
+                log.remove(line);
+            }
+        }
+        let framed = log.iter().flat_map(|value| [&[value.len() as u8], &value[..]].concat());
+        hostile::metadata_log(&framed.collect::<Vec<u8>>());
+    }
+}
+
+fn unhex(text: &str) -> Vec<u8> {
+    let nibble = |c: u8| (c as char).to_digit(16).expect("a hex digit") as u8;
+    text.as_bytes().chunks(2).map(|pair| nibble(pair[0]) << 4 | nibble(pair[1])).collect()
 }

@@ -188,7 +188,7 @@ impl TopicImage {
                 let partition = Arc::make_mut(partition);
                 partition.elr.clear();
                 partition.last_known_elr.clear();
-                partition.partition_epoch.0 += 1;
+                partition.partition_epoch.0 = partition.partition_epoch.0.saturating_add(1);
             }
         }
     }

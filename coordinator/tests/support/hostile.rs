@@ -1,0 +1,53 @@
+//! What must hold for any bytes that stand where metadata records are expected. Called by a property test and by the fuzzer.
+
+use ottla_coordinator::metadata::records::control::ControlRecord;
+use ottla_coordinator::metadata::{BrokerId, MetadataDelta, MetadataImage, MetadataRecord, MetadataShard, image_records};
+use ottla_coordinator::shard::Shard;
+use std::sync::Arc;
+
+/// Takes `data` as a log: one length byte, then a record's bytes, again and again. What decodes is replayed.
+pub fn metadata_log(data: &[u8]) {
+    let mut shard = MetadataShard::new();
+    let mut rest = data;
+    let mut offset = 0;
+    while let Some((length, behind)) = rest.split_first() {
+        let (value, behind) = behind.split_at(behind.len().min(usize::from(*length)));
+        rest = behind;
+        let _ = ControlRecord::decode(value.get(..4).unwrap_or_default(), value.get(4..).unwrap_or_default());
+        let Ok(record) = MetadataRecord::decode(value) else { continue };
+        written_and_read_again(&record);
+        shard.replay(&record);
+        if shard.publish(offset, 1).is_err() {
+            return;
+        }
+        offset += 1;
+    }
+    derived(shard.published());
+}
+
+/// A record says the same when it is written at the version that can say all of it. Compared as bytes: a quota may be NaN.
+fn written_and_read_again(record: &MetadataRecord) {
+    let newest = match record {
+        MetadataRecord::RegisterBroker(_) => 4,
+        MetadataRecord::BrokerRegistrationChange(_) => 3,
+        MetadataRecord::Partition(_) | MetadataRecord::PartitionChange(_) => 2,
+        _ => 0,
+    };
+    let bytes = record.encode_at(newest);
+    let again = MetadataRecord::decode(&bytes).expect("our own bytes");
+    assert_eq!(again.encode_at(newest), bytes);
+}
+
+/// Everything that is made from an image can be made from this one.
+fn derived(image: &Arc<MetadataImage>) {
+    let empty = MetadataImage::default();
+    for broker in [-1, 0, 1] {
+        let _ = MetadataDelta::between(&empty, image).local_changes(BrokerId(broker));
+        let _ = MetadataDelta::between(image, &empty).local_changes(BrokerId(broker));
+    }
+    let mut loaded = MetadataShard::new();
+    for record in image_records(image) {
+        loaded.replay(&record);
+    }
+    assert!(loaded.publish(0, 0).is_ok(), "a snapshot of what was replayed can be replayed");
+}
