@@ -165,6 +165,22 @@ impl Broker {
         self.launch()
     }
 
+    /// Starts and kills again after `life`, ready or not: a crash during recovery.
+    pub fn launch_and_kill(&mut self, life: Duration) -> Result<()> {
+        ensure!(self.running.is_none(), "the broker still runs");
+        self.spawn()?;
+        std::thread::sleep(life);
+        self.kill9()
+    }
+
+    /// How soon a restart after a kill has to be ready.
+    pub fn recovery_limit(&self) -> Duration {
+        match self.target {
+            Target::Ottla => Duration::from_secs(2),
+            Target::Kafka => READY_WITHIN,
+        }
+    }
+
     /// The process id.
     pub fn pid(&self) -> Result<Pid> {
         Ok(pid_of(self.running.as_ref().context("the broker is running")?))
@@ -181,12 +197,24 @@ impl Broker {
     }
 
     fn launch(&mut self) -> Result<Duration> {
+        let began = Instant::now();
+        let told = self.spawn()?;
+        match told.recv_timeout(READY_WITHIN) {
+            Ok(Some(port)) => self.port = port,
+            Ok(None) => {}
+            Err(mpsc::RecvTimeoutError::Timeout) => bail!("not ready after {READY_WITHIN:?}\n{}", self.log_tail()),
+            Err(mpsc::RecvTimeoutError::Disconnected) => bail!("ended before it was ready\n{}", self.log_tail()),
+        }
+        Ok(began.elapsed())
+    }
+
+    /// Starts the process; the port comes through the channel when it says that it is ready.
+    fn spawn(&mut self) -> Result<mpsc::Receiver<Option<u16>>> {
         self.starts += 1;
         let mut command = match self.target {
             Target::Ottla => self.ottla_command()?,
             Target::Kafka => self.kafka_command()?,
         };
-        let began = Instant::now();
         let mut child =
             command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().with_context(|| format!("{command:?}"))?;
         let (ready, told) = mpsc::channel();
@@ -202,13 +230,7 @@ impl Broker {
         }
         drop(ready);
         self.running = Some(child);
-        match told.recv_timeout(READY_WITHIN) {
-            Ok(Some(port)) => self.port = port,
-            Ok(None) => {}
-            Err(mpsc::RecvTimeoutError::Timeout) => bail!("not ready after {READY_WITHIN:?}\n{}", self.log_tail()),
-            Err(mpsc::RecvTimeoutError::Disconnected) => bail!("ended before it was ready\n{}", self.log_tail()),
-        }
-        Ok(began.elapsed())
+        Ok(told)
     }
 
     fn ottla_command(&self) -> Result<Command> {
@@ -236,9 +258,21 @@ impl Broker {
         }
         fs::write(self.properties(), text)?;
         let java = java::Java::find().map_err(anyhow::Error::msg)?;
-        java.main("kafka.tools.StorageTool", &["format", "-t", "T3R0bGFDb21wYXRUZXN0cw", "-c", &self.properties().to_string_lossy()])?
-            .ok()
-            .map(drop)
+        // Eligible leader replicas put a default of their own into every topic's description; Ottla does not claim that feature.
+        java.main(
+            "kafka.tools.StorageTool",
+            &[
+                "format",
+                "-t",
+                "T3R0bGFDb21wYXRUZXN0cw",
+                "--feature",
+                "eligible.leader.replicas.version=0",
+                "-c",
+                &self.properties().to_string_lossy(),
+            ],
+        )?
+        .ok()
+        .map(drop)
     }
 
     fn kafka_command(&self) -> Result<Command> {

@@ -10,6 +10,8 @@ use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
 
+// Tools log to standard error what they want a user to know; INFO would be every setting they have.
+const TOOL: [&str; 4] = ["-Xmx512m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"];
 const LIMIT: Duration = Duration::from_secs(240);
 
 /// A JDK and the jars.
@@ -39,13 +41,13 @@ impl Java {
 
     /// Runs a main class with something on its standard input.
     pub fn feed(&self, class: &str, args: &[&str], input: impl FnOnce(&mut dyn Write) -> std::io::Result<()> + Send) -> Result<Finished> {
-        run(self.command(class, &["-Xmx256m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]).args(args), input, LIMIT)
+        run(self.command(class, &TOOL).args(args), input, LIMIT)
     }
 
     /// Compiles and runs a single-file program of `compat-tests/java`.
     pub fn source(&self, file: &str, args: &[&str]) -> Result<Finished> {
         let path = java_dir().join(file);
-        run(self.command(&path.to_string_lossy(), &["-Xmx512m"]).args(args), no_input, LIMIT)
+        run(self.command(&path.to_string_lossy(), &TOOL).args(args), no_input, LIMIT)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The harness of the compatibility stories: real clients and tools against the real binary.
 //!
 //! What lives here: starting and stopping a broker ([`Broker`], either Ottla or Apache Kafka), the real text that the stories
-//! send ([`corpus`]), and running foreign programs ([`kcat`], [`java`]). What does not: the stories; each is a file in `tests/`.
+//! send ([`corpus`]), and driving clients ([`librdkafka`], [`kcat`], [`java`]). What does not: the stories; each is a file in `tests/`.
 //!
 //! A story is a function of one running [`Broker`] and knows nothing of which broker it is. [`story`] runs it against Ottla, and, with
 //! `OTTLA_COMPAT_ORACLE=1` in the environment, first against Apache Kafka: a story that fails there tests nothing.
@@ -11,6 +11,7 @@ mod broker;
 pub mod corpus;
 pub mod java;
 pub mod kcat;
+pub mod librdkafka;
 mod ottla;
 pub mod process;
 pub mod rng;
