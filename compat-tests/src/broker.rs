@@ -181,6 +181,14 @@ impl Broker {
         }
     }
 
+    /// How much memory hostile clients may ever make it use.
+    pub fn memory_limit_kib(&self) -> u64 {
+        match self.target {
+            Target::Ottla => 200 << 10,
+            Target::Kafka => 2 << 20,
+        }
+    }
+
     /// The process id.
     pub fn pid(&self) -> Result<Pid> {
         Ok(pid_of(self.running.as_ref().context("the broker is running")?))
@@ -277,7 +285,7 @@ impl Broker {
 
     fn kafka_command(&self) -> Result<Command> {
         let java = java::Java::find().map_err(anyhow::Error::msg)?;
-        let mut command = java.command("kafka.Kafka", &["-Xmx512m", "-Xms128m"]);
+        let mut command = java.command("kafka.Kafka", &["-Xmx768m", "-Xms128m"]);
         command.arg(self.properties());
         Ok(command)
     }

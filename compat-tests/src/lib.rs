@@ -7,6 +7,7 @@
 //! `OTTLA_COMPAT_ORACLE=1` in the environment, first against Apache Kafka: a story that fails there tests nothing.
 //! (`OTTLA_COMPAT_ORACLE=only` leaves Ottla out.)
 
+pub mod batch;
 mod broker;
 pub mod corpus;
 pub mod java;

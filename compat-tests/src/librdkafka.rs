@@ -12,7 +12,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer as _,
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use std::collections::BTreeSet;
 use std::sync::Mutex;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long a healthy broker on loopback may take for anything.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -150,6 +150,16 @@ pub fn partitions(consumer: &BaseConsumer, topic: &str) -> Result<Vec<i32>> {
     let topic = metadata.topics().first().context("the topic that was asked for")?;
     ensure!(topic.error().is_none(), "{}: {:?}", topic.name(), topic.error());
     Ok(topic.partitions().iter().map(|partition| partition.id()).collect())
+}
+
+/// Waits until a topic that was just created shows with this many partitions: Apache Kafka tells its brokers only after it answered.
+pub fn wait_for_partitions(broker: &Broker, topic: &str, count: usize) -> Result<()> {
+    let consumer = consumer(broker, &[])?;
+    let began = Instant::now();
+    while partitions(&consumer, topic).map_or(0, |partitions| partitions.len()) != count {
+        ensure!(began.elapsed() < PATIENCE, "{topic} does not show with {count} partitions");
+    }
+    Ok(())
 }
 
 /// Reads the given partitions from the given places to their ends.

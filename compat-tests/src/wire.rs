@@ -57,6 +57,19 @@ impl Raw {
         self.fill(&mut body).unwrap_or(Outcome::Answered(body))
     }
 
+    /// The body of a response that must come.
+    pub fn answer(&mut self) -> Result<Vec<u8>> {
+        match self.outcome() {
+            Outcome::Answered(body) => Ok(body),
+            other => anyhow::bail!("an answer is due, not {other:?}"),
+        }
+    }
+
+    /// Ends the connection's sending half in the middle of whatever was sent.
+    pub fn hang_up(self) {
+        let _ = self.0.shutdown(std::net::Shutdown::Both);
+    }
+
     fn fill(&mut self, buffer: &mut [u8]) -> Option<Outcome> {
         match self.0.read_exact(buffer) {
             Ok(()) => None,
