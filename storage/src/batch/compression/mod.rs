@@ -141,11 +141,20 @@ pub fn compress(compression: Compression, level: Option<i32>, bytes: &[u8], limi
     if out.len() > limit_bytes { Err(CompressionError::TooLarge { limit_bytes }) } else { Ok(out) }
 }
 
-fn read_bounded(reader: impl Read, input_size_bytes: usize, limit_bytes: usize) -> Result<Vec<u8>, CompressionError> {
-    let mut out = Vec::with_capacity(input_size_bytes.saturating_mul(2).min(limit_bytes));
-    let one_more = u64::try_from(limit_bytes).unwrap_or(u64::MAX).saturating_add(1);
-    reader.take(one_more).read_to_end(&mut out).map_err(malformed)?;
-    if out.len() > limit_bytes { Err(CompressionError::TooLarge { limit_bytes }) } else { Ok(out) }
+/// Doubles its buffer, but never beyond the limit: left to itself the buffer of a bomb would grow to twice that.
+fn read_bounded(mut reader: impl Read, input_size_bytes: usize, limit_bytes: usize) -> Result<Vec<u8>, CompressionError> {
+    let first = input_size_bytes.saturating_mul(2).max(1);
+    let mut out = Vec::new();
+    while out.len() <= limit_bytes {
+        // One byte beyond the limit tells "too large" from "just fits".
+        let step = out.len().max(first).min((limit_bytes - out.len()).saturating_add(1));
+        out.reserve_exact(step);
+        let read = reader.by_ref().take(step as u64).read_to_end(&mut out).map_err(malformed)?;
+        if read < step {
+            return Ok(out);
+        }
+    }
+    Err(CompressionError::TooLarge { limit_bytes })
 }
 
 /// The frame decoder takes a stream without an end mark for a whole one; Kafka's reader does not, so neither do we.
