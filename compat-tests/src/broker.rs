@@ -266,21 +266,9 @@ impl Broker {
         }
         fs::write(self.properties(), text)?;
         let java = java::Java::find().map_err(anyhow::Error::msg)?;
-        // Eligible leader replicas put a default of their own into every topic's description; Ottla does not claim that feature.
-        java.main(
-            "kafka.tools.StorageTool",
-            &[
-                "format",
-                "-t",
-                "T3R0bGFDb21wYXRUZXN0cw",
-                "--feature",
-                "eligible.leader.replicas.version=0",
-                "-c",
-                &self.properties().to_string_lossy(),
-            ],
-        )?
-        .ok()
-        .map(drop)
+        java.main("kafka.tools.StorageTool", &["format", "-t", "T3R0bGFDb21wYXRUZXN0cw", "-c", &self.properties().to_string_lossy()])?
+            .ok()
+            .map(drop)
     }
 
     fn kafka_command(&self) -> Result<Command> {

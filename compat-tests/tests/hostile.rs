@@ -194,7 +194,12 @@ fn hostile_story(name: &str, attack: impl Fn(&Broker) -> Result<()>) {
             let honest = scope.spawn(|| honest_producer(broker, &over, started));
             // Gone without a word when the producer fails: the attack goes on, the failure is reported below.
             let _ = at_work.recv();
-            let attacked = attack(broker);
+            // Again and again, so that the honest one is disturbed if it can be.
+            let began = Instant::now();
+            let mut attacked = attack(broker);
+            while attacked.is_ok() && began.elapsed() < Duration::from_secs(1) {
+                attacked = attack(broker);
+            }
             over.store(true, Ordering::Relaxed);
             let sent = honest.join().map_err(|_| anyhow::anyhow!("the honest producer panicked"))?;
             attacked?;
@@ -214,7 +219,8 @@ fn honest_producer(broker: &Broker, over: &AtomicBool, started: mpsc::Sender<()>
     while !over.load(Ordering::Relaxed) {
         let began = Instant::now();
         producer.send(0, BaseRecord::with_opaque_to("honest", 0).key("k").payload("v"))?;
-        producer.finish(PATIENCE)?.into_iter().try_for_each(|(_, receipt)| receipt.map(drop))?;
+        let receipts = producer.receipts(PATIENCE)?;
+        ensure!(matches!(receipts[..], [(0, Ok(_))]), "after {:?}: {receipts:?}", began.elapsed());
         ensure!(sent == 0 || began.elapsed() < Duration::from_secs(10), "one record took {:?}", began.elapsed());
         sent += 1;
         let _ = started.send(());

@@ -57,7 +57,7 @@ fn kafka_topics_creates_lists_describes_and_deletes() {
         let columns: Vec<&str> = lines.first().context("a first line")?.split('\t').collect();
         ensure!(columns[0] == "Topic: t" && columns[2] == "PartitionCount: 3" && columns[3] == "ReplicationFactor: 1", "{described}");
         ensure!(columns[1].strip_prefix("TopicId: ").is_some_and(|id| id.len() == 22), "{described}");
-        ensure!(columns[4] == "Configs: retention.ms=3600000", "{described}");
+        ensure!(columns[4] == "Configs: min.insync.replicas=1,retention.ms=3600000", "{described}");
         ensure!(lines.len() == 4, "{described}");
         for (partition, line) in lines[1..].iter().enumerate() {
             ensure!(line.contains(&format!("Topic: t\tPartition: {partition}\tLeader: ")), "{described}");
@@ -146,6 +146,8 @@ fn kafka_broker_api_versions_lists_what_the_readme_promises() {
         let mut count = 0;
         for row in rows {
             let [_, key, name, versions, _] = row.split('|').map(str::trim).collect::<Vec<_>>()[..] else { anyhow::bail!("{row}") };
+            // "3-13 (advertised 0-13)": served and announced.
+            let versions = versions.split_once(' ').map_or(versions, |(served, _)| served);
             let (first, last) = versions.split_once('-').unwrap_or((versions, versions));
             let line = said
                 .lines()
@@ -186,7 +188,9 @@ fn kafka_configs_describes_a_broker_as_apache_kafka_does() {
         let id = said.split_once("(id: ").and_then(|(_, rest)| rest.split_once(' ')).context("the broker's id")?.0;
         let dynamic = tools.run(CONFIGS, &["--describe", "--broker", id])?;
         ensure!(dynamic == format!("Dynamic configs for broker {id} are:\n"), "{dynamic}");
-        tools.run(CONFIGS, &["--describe", "--entity-type", "brokers"])?;
+        let all = tools.run(CONFIGS, &["--describe", "--entity-type", "brokers"])?;
+        let default = "min.insync.replicas=1 sensitive=false synonyms={DYNAMIC_DEFAULT_BROKER_CONFIG:min.insync.replicas=1}";
+        ensure!(all == format!("{dynamic}Default configs for brokers in the cluster are:\n  {default}\n"), "{all}");
         // What the oracle's own properties file, its ports and its directories decide.
         let apart = [
             "advertised.listeners",
