@@ -308,18 +308,15 @@ impl PartitionLog {
         if self.active().size_bytes() == 0 {
             // A gap in the offsets is too wide for the empty segment: another one takes its place.
             let segment = Segment::create(&self.place, base_offset, now)?;
-            self.discard_segments_from(last)?;
+            let discarded = self.discard_segments_from(last);
             self.segments.push(segment);
-            return Ok(());
+            return discarded.inspect_err(|error| self.fail(&format!("an empty segment stays behind: {error}")));
         }
         self.finish_segment(last)?;
-        let segment = Segment::create(&self.place, base_offset, now)?;
         self.producers.set_end_offset(base_offset);
-        if let Err(error) = self.write_snapshot() {
-            // An empty segment with a later name would be found at the next start; it says nothing wrong.
-            let _ = self.place.remove(&segment.log_path(&self.place));
-            return Err(error);
-        }
+        self.write_snapshot()?;
+        // Last: were the new segment there and not in use, the old one would go on growing past its name.
+        let segment = Segment::create(&self.place, base_offset, now)?;
         if let Some(old) = self.segments.last_mut() {
             old.seal();
         }

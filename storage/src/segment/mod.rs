@@ -62,10 +62,11 @@ impl Segment {
 
     /// Creates the `.log` file, empty. Companions follow when there is something to say, at the latest with `finish`.
     pub(crate) fn create(place: &Place, base_offset: Offset, now: Millis) -> Result<Self, StorageError> {
-        let file = place.open(&place.path(base_offset, FileKind::Log), OpenMode::Truncate)?;
         for kind in FileKind::COMPANIONS {
             place.remove(&place.path(base_offset, kind))?;
         }
+        // Last, so that an error leaves no segment.
+        let file = place.open(&place.path(base_offset, FileKind::Log), OpenMode::Truncate)?;
         let inner = Inner {
             file: Some(file),
             indexes: Some(Indexes::empty(base_offset)),

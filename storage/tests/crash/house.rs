@@ -1,6 +1,5 @@
 //! A log manager and a log on a simulated disk, with the model beside them.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use ottla_storage::disk::faulty::FaultyDisk;
@@ -55,6 +54,8 @@ pub(crate) struct Allowed {
     pub(crate) empty_at: Vec<Offset>,
     /// The stop had been clean before the cut.
     pub(crate) closed: bool,
+    /// A sync has failed: a power loss may take anything.
+    pub(crate) doubtful: bool,
 }
 
 impl Allowed {
@@ -65,6 +66,7 @@ impl Allowed {
             end_min: model.durable_to,
             empty_at: vec![model.log_start, model.durable_log_start],
             closed: false,
+            doubtful: false,
         }
     }
 }
@@ -99,7 +101,7 @@ impl House {
     }
 
     /// Does one operation to the log and to the model.
-    pub(crate) fn tell(&mut self, op: Op) -> Result<(), Failed> {
+    pub(crate) fn tell(&mut self, op: Op) -> Result<(), Box<Failed>> {
         self.now.0 += 1000;
         match op {
             Op::Append { .. } => self.append(op, AppendOrigin::Client),
@@ -130,11 +132,11 @@ impl House {
     }
 
     /// The log is as it was before the operation.
-    fn unchanged(&self, error: StorageError) -> Failed {
-        Failed { error, allowed: Allowed::exactly(&self.model) }
+    fn unchanged(&self, error: StorageError) -> Box<Failed> {
+        Box::new(Failed { error, allowed: Allowed::exactly(&self.model) })
     }
 
-    fn append(&mut self, op: Op, origin: AppendOrigin) -> Result<(), Failed> {
+    fn append(&mut self, op: Op, origin: AppendOrigin) -> Result<(), Box<Failed>> {
         let Some(batch) = batch_for(op, &self.model, self.now) else { return Ok(()) };
         let epoch = LeaderEpoch(self.model.epoch);
         let stored = stored(&batch, self.model.end(), epoch);
@@ -149,7 +151,7 @@ impl House {
             Err(AppendError::Storage(error)) => {
                 let mut allowed = Allowed::exactly(&self.model);
                 allowed.full.batches.push(stored);
-                Err(Failed { error, allowed })
+                Err(Box::new(Failed { error, allowed }))
             }
             Err(refused) => panic!("{op:?} was refused: {refused}"),
         }
@@ -170,23 +172,23 @@ impl House {
         Ok(())
     }
 
-    fn truncate(&mut self, batches: u8) -> Result<(), Failed> {
+    fn truncate(&mut self, batches: u8) -> Result<(), Box<Failed>> {
         let readable = self.model.batches.iter().filter(|batch| batch.header.base_offset() >= self.model.log_start).count();
         let kept = self.model.batches.len() - readable.min(usize::from(batches));
         let after = self.model.cut(kept);
         let in_flight = Allowed { batches_min: kept, end_min: after.durable_to, ..Allowed::exactly(&self.model) };
-        self.log.truncate_to(after.end()).map_err(|error| Failed { error, allowed: in_flight })?;
+        self.log.truncate_to(after.end()).map_err(|error| Box::new(Failed { error, allowed: in_flight }))?;
         assert_eq!(self.log.log_end_offset(), after.end());
         self.model = after;
         self.log.set_high_watermark(self.model.end());
         self.checkpoint(&[CheckpointKind::RecoveryPoint]).map_err(|error| self.unchanged(error))
     }
 
-    fn start_anew(&mut self, ahead: u8) -> Result<(), Failed> {
+    fn start_anew(&mut self, ahead: u8) -> Result<(), Box<Failed>> {
         let origin = self.model.end().plus(i64::from(ahead));
         let mut in_flight = Allowed { batches_min: 0, end_min: Offset(0), ..Allowed::exactly(&self.model) };
         in_flight.empty_at.push(origin);
-        self.log.truncate_fully_and_start_at(origin).map_err(|error| Failed { error, allowed: in_flight })?;
+        self.log.truncate_fully_and_start_at(origin).map_err(|error| Box::new(Failed { error, allowed: in_flight }))?;
         let (epoch, durable_log_start) = (self.model.epoch, self.model.durable_log_start);
         self.model = Model { origin, log_start: origin, durable_to: origin, epoch, durable_log_start, ..Model::default() };
         self.log.set_high_watermark(origin);
@@ -235,17 +237,57 @@ impl House {
         (disk, model, result)
     }
 
-    /// Opens the log again on the same disk in the same process, as after `fail`.
-    pub(crate) fn reopen(self) -> Self {
-        let Self { disk, manager, log, model, now, syncs_are_doubtful, other, deletions } = self;
+    /// Does one operation whatever the disk does. Afterwards the log is in use, and what it holds is what the model holds.
+    pub(crate) fn survive(mut self, op: Op, at: &dyn std::fmt::Debug) -> Self {
+        let Err(failed) = self.tell(op) else { return self };
+        self.syncs_are_doubtful |= is_failed_sync(&failed.error);
+        if self.log.is_offline() {
+            self = self.reopen();
+        }
+        let (start, end) = (self.log.log_start_offset(), self.log.log_end_offset());
+        if start < self.model.log_start {
+            // Deleted records are deleted for good once a checkpoint says so.
+            assert!(start >= self.model.durable_log_start.min(end), "{at:?}: {start} is before the checkpoint");
+            self.model.log_start = start;
+        }
+        let Failed { error, allowed } = *failed;
+        let full = allowed.full;
+        if !matches!(op, Op::Truncate { .. } | Op::StartAnew { .. }) {
+            assert_eq!(end, self.model.end(), "{at:?}: {error} left a trace");
+            return self;
+        }
+        match full.count_at(end).filter(|count| *count > 0 || start == full.log_start) {
+            Some(count) => {
+                assert!(count >= allowed.batches_min, "{at:?}: {end} is below the truncation's end; {error}");
+                self.model = full.cut(count);
+            }
+            None => {
+                assert!(start == end && allowed.empty_at.contains(&end), "{at:?}: {start}..{end} never was; {error}");
+                self.model = Model { origin: end, log_start: end, durable_to: end, epoch: full.epoch, is_anew: true, ..Model::default() };
+            }
+        }
+        self
+    }
+
+    /// Opens the log again on the same disk in the same process, as after `fail`. The disk works again after a while.
+    fn reopen(self) -> Self {
+        let Self { disk, manager, log, model, now, mut syncs_are_doubtful, other, deletions } = self;
         drop(log);
-        let (mut log, report) = manager.open_log(&log_id(), config(), now).expect("the disk works again");
+        let opened = (0..20).find_map(|_| match manager.open_log(&log_id(), config(), now) {
+            Ok(opened) => Some(opened),
+            Err(error) => {
+                syncs_are_doubtful |= is_failed_sync(&error);
+                None
+            }
+        });
+        let (mut log, report) = opened.expect("the disk works again");
         assert_eq!(report.corruption, None);
         log.set_high_watermark(log.log_end_offset());
         Self { disk, manager, log, model, now, syncs_are_doubtful, other, deletions }
     }
 }
 
-pub(crate) fn log_dir() -> std::path::PathBuf {
-    Path::new(ROOT).join(log_id().directory_name())
+/// What was written before a failed sync may be lost whatever a later one says.
+fn is_failed_sync(error: &StorageError) -> bool {
+    matches!(error, StorageError::Io { operation, .. } if operation.starts_with("sync"))
 }
