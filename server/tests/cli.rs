@@ -54,6 +54,14 @@ impl Running {
     }
 }
 
+impl Drop for Running {
+    /// A failed test leaves no server behind.
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 fn server(dir: &std::path::Path) -> Command {
     let mut command = ottla();
     command.args(["--port", "0", "--data-dir"]).arg(dir);

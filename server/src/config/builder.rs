@@ -2,6 +2,7 @@
 
 use super::environment::{self, Meaning};
 use super::error::{ConfigError, Origin};
+use super::key::{Effect, Kind};
 use super::keys::{BROKER_KEYS, TOPIC_KEYS, broker_key, topic_key};
 use super::listeners::{self, Texts};
 use super::value::Value;
@@ -146,6 +147,8 @@ impl ConfigBuilder {
         self.fill(&mut settings);
         check_ids(&mut settings)?;
         check_roles(&settings)?;
+        check_authorizer(&settings)?;
+        self.warn_of_classes(&settings);
         let (listeners, inter_broker_listener) = resolve_listeners(&settings)?;
         let values = effective_values(&[], &settings);
         let fixed = Arc::new(Fixed { settings, listeners, inter_broker_listener, warnings: self.warnings });
@@ -184,6 +187,16 @@ impl ConfigBuilder {
             return Ok(());
         }
         Err(ConfigError::Unknown { key: key.to_owned(), suggestion, origin })
+    }
+
+    /// A class that would have refused or decided something and does not: the operator should know.
+    fn warn_of_classes(&mut self, settings: &Layer) {
+        for name in settings.names() {
+            let class = broker_key(name).is_some_and(|(_, key)| key.kind == Kind::Class && key.effect != Effect::Yes);
+            if class && let Some((text, origin)) = text_of(settings, name) {
+                self.warnings.push(format!("{name} = {text} ({origin}) has no effect: Ottla runs no Java classes"));
+            }
+        }
     }
 
     /// What Ottla chooses where nobody chose.
@@ -296,6 +309,17 @@ fn check_roles(settings: &Layer) -> Result<(), ConfigError> {
         }
     }
     Ok(())
+}
+
+/// Whoever asks for an authorizer must not get a broker that allows everything.
+fn check_authorizer(settings: &Layer) -> Result<(), ConfigError> {
+    match text_of(settings, "authorizer.class.name") {
+        None => Ok(()),
+        Some((text, origin)) => {
+            let reason = "authorization is not supported yet, and everybody would be allowed everything".to_owned();
+            Err(ConfigError::refused("authorizer.class.name", text, reason, "no authorizer", origin.clone()))
+        }
+    }
 }
 
 fn resolve_listeners(settings: &Layer) -> Result<(Vec<listeners::Listener>, Arc<str>), ConfigError> {

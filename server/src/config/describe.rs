@@ -361,6 +361,17 @@ mod tests {
     }
 
     #[test]
+    fn a_flush_interval_lists_the_schedulers_interval_after_it() {
+        let config = Config::builder().set("log.flush.scheduler.interval.ms", "5", "--override").build().expect("accepted");
+        let (config, _) = config.with_dynamic([("log.flush.interval.ms", "7")], []);
+        let described = config.describe_broker(&Wanted { names: Some(&["log.flush.interval.ms"]), ..ALL });
+        assert_eq!(
+            row(&described[0]),
+            "log.flush.interval.ms\t7\tDYNAMIC_DEFAULT_BROKER_CONFIG\topen\tchanges\tLONG\tDYNAMIC_DEFAULT_BROKER_CONFIG:log.flush.interval.ms=7;STATIC_BROKER_CONFIG:log.flush.scheduler.interval.ms=5;DEFAULT_CONFIG:log.flush.scheduler.interval.ms=9223372036854775807;"
+        );
+    }
+
+    #[test]
     fn no_answer_holds_a_secret() {
         let text = format!("{:?}", dynamic_config().describe_broker(&ALL));
         assert!(!text.contains("hunter2") && !text.contains("s3cret") && !text.contains("User:admin"), "{text}");

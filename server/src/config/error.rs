@@ -74,39 +74,38 @@ pub enum ConfigError {
         origin: Origin,
     },
     /// A value that does not fit.
-    #[error("{key} = {value} ({origin}): {reason}; allowed: {allowed}")]
-    Value {
-        /// The key.
-        key: String,
-        /// As given; `[hidden]` for secrets.
-        value: String,
-        /// Why not.
-        reason: String,
-        /// What would fit.
-        allowed: String,
-        /// Where it was set.
-        origin: Origin,
-    },
+    #[error(transparent)]
+    Value(Box<RefusedValue>),
     /// An argument that is not `key=value`.
     #[error("--override {0}: expected key=value")]
     Override(String),
 }
 
+/// A value that does not fit.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{key} = {value} ({origin}): {reason}; allowed: {allowed}")]
+pub struct RefusedValue {
+    /// The key.
+    pub key: String,
+    /// As given; `[hidden]` for secrets.
+    pub value: String,
+    /// Why not.
+    pub reason: String,
+    /// What would fit.
+    pub allowed: String,
+    /// Where it was set.
+    pub origin: Origin,
+}
+
 impl ConfigError {
     pub(super) fn value(key: &KeyDef, given: &str, problem: &Problem, origin: Origin) -> Self {
         let value = if key.is_sensitive() { "[hidden]" } else { given };
-        Self::Value {
-            key: key.name.to_owned(),
-            value: value.to_owned(),
-            reason: problem.reason().to_owned(),
-            allowed: allowed(key),
-            origin,
-        }
+        Self::refused(key.name, value, problem.reason().to_owned(), &allowed(key), origin)
     }
 
     /// A value that its own key allows but another setting does not.
     pub(super) fn refused(key: &str, given: &str, reason: String, allowed: &str, origin: Origin) -> Self {
-        Self::Value { key: key.to_owned(), value: given.to_owned(), reason, allowed: allowed.to_owned(), origin }
+        Self::Value(Box::new(RefusedValue { key: key.to_owned(), value: given.to_owned(), reason, allowed: allowed.to_owned(), origin }))
     }
 }
 

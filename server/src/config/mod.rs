@@ -24,7 +24,7 @@ mod value;
 
 pub use builder::ConfigBuilder;
 pub use docs::markdown;
-pub use error::{ConfigError, Origin};
+pub use error::{ConfigError, Origin, RefusedValue};
 pub use listeners::{Advertised, Listener};
 pub use topic::TopicConfig;
 pub use validate::{validate_broker_config, validate_group_config, validate_group_configs, validate_topic_config, validate_topic_configs};

@@ -100,6 +100,14 @@ fn environment_beats_file_and_command_line_beats_both() {
 }
 
 #[test]
+fn a_port_replaces_the_listeners_of_a_file() {
+    let config = Config::builder().properties(STOCK, "f").expect("read").port(7).build().expect("accepted");
+    let listener = &config.listeners()[0];
+    assert_eq!((config.listeners().len(), listener.host.as_str(), listener.port), (1, "localhost", 7));
+    assert_eq!(listener.advertised, Advertised::Fixed { host: "localhost".into(), port: 7 });
+}
+
+#[test]
 fn the_last_setting_of_a_key_in_a_file_counts() {
     assert_eq!(from_file("num.partitions=1\nnum.partitions=5").expect("accepted").num_partitions(), 5);
 }
@@ -222,6 +230,17 @@ fn what_is_not_built_yet_is_refused_in_plain_words() {
     assert!(error_of("node.id=3\ncontroller.quorum.voters=1@a:1").contains("the only voter must be this node, whose node.id is 3"));
     assert!(error_of("listeners=SSL://:9093").contains("listener SSL uses SSL, which is not supported yet"));
     assert!(error_of("security.inter.broker.protocol=SASL_SSL").contains("SASL_SSL is not supported yet"));
+    assert!(error_of("authorizer.class.name=org.example.Guard").contains("authorization is not supported yet"));
+    assert!(from_file("authorizer.class.name=").is_ok());
+}
+
+#[test]
+fn a_java_class_that_would_have_decided_something_is_a_warning() {
+    let config = from_file("create.topic.policy.class.name=org.example.Policy").expect("accepted");
+    assert_eq!(
+        config.warnings(),
+        ["create.topic.policy.class.name = org.example.Policy (server.properties:1) has no effect: Ottla runs no Java classes"]
+    );
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! The tables' own facts.
 
+use super::super::Config;
 use super::super::key::{Effect, KeyDef, UpdateMode};
+use super::super::topic::inherited_value;
 use super::super::value::Value;
 use super::*;
 
@@ -45,6 +47,14 @@ fn topic_and_group_keys_fall_back_to_broker_keys_that_exist() {
         for synonym in key.synonyms {
             assert!(broker_key(synonym.name).is_some(), "{} falls back to {}", key.name, synonym.name);
         }
+    }
+}
+
+#[test]
+fn an_unset_topic_or_group_key_has_its_own_default_when_the_broker_says_nothing() {
+    let untouched = Config::builder().properties("", "empty").and_then(|builder| builder.build()).expect("accepted");
+    for key in TOPIC_KEYS.iter().chain(GROUP_KEYS) {
+        assert_eq!(inherited_value(&untouched, key).text().as_deref(), key.default, "{}", key.name);
     }
 }
 
