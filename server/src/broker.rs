@@ -4,7 +4,7 @@ use crate::api::{Dispatcher, FaultHook, RequestObserver};
 use crate::auth::{AllowAll, Authorizer};
 use crate::background::Background;
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Advertised, Config};
 use crate::coordinators::controller::Controller;
 pub use crate::coordinators::startup::StartError;
 use crate::coordinators::startup::{self, Opened};
@@ -25,6 +25,7 @@ use ottla_storage::disk::Disk;
 use ottla_storage::log::PartitionLog;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use uuid::Uuid;
@@ -88,6 +89,9 @@ pub struct Node {
     pub(crate) controller: Controller,
     pub(crate) dynamic: Arc<DynamicConfig>,
     pub(crate) published: Arc<Published>,
+    /// Listeners whose clients are told the address they came in on.
+    pub(crate) of_connection: Vec<Arc<str>>,
+    pub(crate) stopping: AtomicBool,
 }
 
 /// How a client reaches a broker over the listener it came in on.
@@ -106,6 +110,17 @@ pub struct AdvertisedEndpoint {
 }
 
 impl Node {
+    /// The broker is going down: long polls answer with what they have.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::SeqCst)
+    }
+
+    fn stop_waiting(&self) {
+        self.stopping.store(true, Ordering::SeqCst);
+        self.published.registry.all().iter().for_each(|partition| partition.wake_all());
+    }
+
     /// The newest committed metadata.
     #[must_use]
     pub fn image(&self) -> Arc<MetadataImage> {
@@ -167,6 +182,8 @@ impl Node {
     /// All brokers that have an address on the connection's listener, by id.
     #[must_use]
     pub fn endpoints(&self, connection: &ConnectionInfo) -> Vec<AdvertisedEndpoint> {
+        let here = self.of_connection.contains(&connection.listener_name);
+        let own_address = connection.local_addr.ip().to_string();
         let image = self.published.image.load();
         image
             .cluster()
@@ -175,7 +192,7 @@ impl Node {
                 let endpoint = broker.endpoint(&connection.listener_name)?;
                 Some(AdvertisedEndpoint {
                     node_id: broker.id.0,
-                    host: endpoint.host.clone(),
+                    host: if here && broker.id.0 == self.node_id { own_address.clone() } else { endpoint.host.clone() },
                     port: i32::from(endpoint.port),
                     rack: broker.rack.clone(),
                     fenced: broker.fenced,
@@ -183,6 +200,11 @@ impl Node {
             })
             .collect()
     }
+}
+
+fn listeners_of_connection(config: &Config) -> Vec<Arc<str>> {
+    let of_connection = config.listeners().iter().filter(|listener| listener.advertised == Advertised::OfConnection);
+    of_connection.map(|listener| Arc::clone(&listener.name)).collect()
 }
 
 fn leader(topic: &TopicImage, partition: i32) -> Option<(i32, i32)> {
@@ -239,6 +261,8 @@ impl Broker {
             controller,
             published,
             dynamic,
+            of_connection: listeners_of_connection(&config),
+            stopping: AtomicBool::new(false),
             config: Arc::clone(&config),
         });
         let background = Background::start(Arc::clone(&node))?;
@@ -274,6 +298,7 @@ impl Broker {
 
     /// Stops gracefully: no new connections, requests in flight finish, logs are flushed and closed, the clean stop is recorded last.
     pub fn stop(self) {
+        self.node.stop_waiting();
         let Self { node, serving, reactors, background, controller_thread, .. } = self;
         if let Some(handle) = reactors.handles().first() {
             let (done, finished) = std::sync::mpsc::channel();

@@ -111,10 +111,12 @@ async fn read_until_enough(ctx: &RequestContext, request: &FetchRequest, wanted:
     let deadline = tokio::time::Instant::now() + max_wait;
     loop {
         let parked = Parked::at(wanted, &round.changes);
-        let timed_out = parked.complete && tokio::time::timeout_at(deadline, parked.waiter.woken()).await.is_err();
+        // Asked after parking: whoever sets it wakes everybody afterwards.
+        let stopping = ctx.node.is_stopping();
+        let timed_out = parked.complete && !stopping && tokio::time::timeout_at(deadline, parked.waiter.woken()).await.is_err();
         drop(parked);
         round = read_all(ctx, request, wanted);
-        if timed_out || round.urgent || round.bytes >= min_bytes {
+        if timed_out || stopping || round.urgent || round.bytes >= min_bytes {
             return round.answers;
         }
     }

@@ -36,6 +36,7 @@ pub struct Controller {
 
 /// What runs on the controller thread.
 pub(crate) struct Runtime {
+    broker: BrokerId,
     shard: MetadataShard,
     log: MetadataLog,
     clock: Clock,
@@ -46,8 +47,15 @@ pub(crate) struct Runtime {
 }
 
 impl Runtime {
-    pub(super) fn new(shard: MetadataShard, log: MetadataLog, clock: Clock, published: Arc<Published>, snapshot_bytes: u64) -> Self {
-        Self { shard, log, clock, published, failed: false, bytes_since_snapshot: 0, snapshot_bytes }
+    pub(super) fn new(
+        broker: BrokerId,
+        shard: MetadataShard,
+        log: MetadataLog,
+        clock: Clock,
+        published: Arc<Published>,
+        snapshot_bytes: u64,
+    ) -> Self {
+        Self { broker, shard, log, clock, published, failed: false, bytes_since_snapshot: 0, snapshot_bytes }
     }
 
     /// Runs one handler and commits what it decided. The reply is the first one; all of them are released by this commit.
@@ -91,6 +99,14 @@ impl Runtime {
         Ok(())
     }
 
+    /// A clean stop, as Kafka's controlled shutdown leaves it: leaderships given up, this broker fenced.
+    fn fence(&mut self) {
+        let broker = self.broker;
+        if let Err(error) = self.run(|shard, ticket, _| shard.fence_broker(ticket, broker)) {
+            tracing::warn!(%error, "the stop is not recorded in the metadata log");
+        }
+    }
+
     /// Hands the log over to be closed.
     fn into_log(self) -> PartitionLog {
         self.log.into_log()
@@ -110,6 +126,7 @@ impl Controller {
             while let Ok(job) = jobs.recv() {
                 job(&mut runtime);
             }
+            runtime.fence();
             runtime.into_log()
         })
     }

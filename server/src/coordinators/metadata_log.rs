@@ -72,14 +72,13 @@ pub(super) struct MetadataLog {
 }
 
 impl MetadataLog {
-    /// Opens the log, hands every committed record to `replay` in order, and begins a new raft epoch as `node_id`.
+    /// Opens the log and hands every committed record to `replay` in order. Nothing is written: what was found may still be refused.
     pub(super) fn open(
         manager: &LogManager,
         disk: Arc<dyn Disk>,
         now_ms: i64,
         mut replay: impl FnMut(Positioned) -> Result<(), MetadataLogError>,
     ) -> Result<Self, MetadataLogError> {
-        let node_id = manager.node_id();
         let (mut log, report) = manager.open_metadata_log(Arc::new(config()), Millis(now_ms))?;
         let dir = manager.metadata_dir().join(log.id().directory_name());
         let snapshot = newest_snapshot(&*disk, &dir)?;
@@ -96,15 +95,19 @@ impl MetadataLog {
         }
         log.set_high_watermark(log.log_end_offset());
         replay_log(&log, start.max(log.log_start_offset()), &mut replay)?;
-        let epoch = quorum_state::read_epoch(&*disk, &dir)?.max(log.latest_epoch().map_or(0, |epoch| epoch.0)) + 1;
-        quorum_state::write(&*disk, &dir, node_id, epoch)?;
-        let epoch = LeaderEpoch(epoch);
-        log.assign_leader_epoch(epoch)?;
-        let mut opened = Self { disk, dir, log, epoch };
+        let epoch = quorum_state::read_epoch(&*disk, &dir)?.max(log.latest_epoch().map_or(0, |epoch| epoch.0));
+        Ok(Self { disk, dir, log, epoch: LeaderEpoch(epoch) })
+    }
+
+    /// Begins a new raft epoch with `node_id` as its leader. Before anything is committed.
+    pub(super) fn begin_epoch(&mut self, node_id: i32, now_ms: i64) -> Result<(), MetadataLogError> {
+        self.epoch = LeaderEpoch(self.epoch.0.saturating_add(1));
+        quorum_state::write(&*self.disk, &self.dir, node_id, self.epoch.0)?;
+        self.log.assign_leader_epoch(self.epoch)?;
         let voter = vec![(BrokerId(node_id), None)];
         let leader = ControlRecord::LeaderChange { leader_id: BrokerId(node_id), voters: voter.clone(), granting_voters: voter };
-        opened.append(BatchBuilder::new().control(), now_ms, [control(&leader)])?;
-        Ok(opened)
+        self.append(BatchBuilder::new().control(), now_ms, [control(&leader)])?;
+        Ok(())
     }
 
     /// The next offset.

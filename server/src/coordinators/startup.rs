@@ -9,6 +9,7 @@ use crate::dynamic_config::DynamicConfig;
 use crate::net::{BindError, BoundListener};
 use crate::partition::registry::Registry;
 use kafka_protocol::ResponseError;
+use ottla_coordinator::metadata::MetadataImage;
 use ottla_coordinator::metadata::records::Endpoint;
 use ottla_coordinator::metadata::{
     Bootstrap, BrokerId, BrokerRegistrationRequest, DirectoryId, IncarnationId, MetadataReply, MetadataShard, features,
@@ -32,6 +33,21 @@ pub enum StartError {
     /// The metadata log.
     #[error(transparent)]
     Metadata(#[from] MetadataLogError),
+    /// The cluster runs at a level that this version cannot.
+    #[error(
+        "the data directory is at {name}={level}, this version supports {min} to {max}; nothing was changed. \
+         Start the version that wrote it, or lower the level there with kafka-features downgrade"
+    )]
+    Feature {
+        /// Feature name.
+        name: String,
+        /// Finalized level.
+        level: i16,
+        /// Lowest supported level.
+        min: i16,
+        /// Highest supported level.
+        max: i16,
+    },
     /// A listener.
     #[error(transparent)]
     Bind(#[from] BindError),
@@ -68,7 +84,7 @@ pub(crate) fn open(config: &Arc<Config>, clock: &Clock, disk: Option<Arc<dyn Dis
     }
     let mut shard = MetadataShard::new();
     let mut stands_for = None;
-    let log = MetadataLog::open(&manager, disk, clock.now_ms(), |at| {
+    let mut log = MetadataLog::open(&manager, disk, clock.now_ms(), |at| {
         shard.replay(&at.record);
         stands_for = Some(at.stands_for);
         Ok(())
@@ -77,6 +93,8 @@ pub(crate) fn open(config: &Arc<Config>, clock: &Clock, disk: Option<Arc<dyn Dis
         // Nothing is shown yet: partitions follow only once this broker is registered under a new epoch.
         shard.publish(at.last_offset, at.epoch).map_err(MetadataLogError::from)?;
     }
+    refuse_unsupported(shard.image())?;
+    log.begin_epoch(manager.node_id(), clock.now_ms())?;
     let (cluster_id, node_id) = (manager.cluster_id().to_owned(), manager.node_id());
     let data_dirs = manager.dirs().iter().map(|dir| dir.path().to_path_buf()).collect();
     let dynamic = Arc::new(DynamicConfig::new(Arc::clone(config), node_id));
@@ -84,8 +102,20 @@ pub(crate) fn open(config: &Arc<Config>, clock: &Clock, disk: Option<Arc<dyn Dis
     let registry = Registry::new(BrokerId(node_id), manager, Box::new(move |image, topic| config_of.partition_config(image, topic)));
     let published = Arc::new(Published::new(registry));
     let snapshot_bytes = config.metadata_log_max_record_bytes_between_snapshots();
-    let runtime = Runtime::new(shard, log, clock.clone(), Arc::clone(&published), snapshot_bytes);
+    let runtime = Runtime::new(BrokerId(node_id), shard, log, clock.clone(), Arc::clone(&published), snapshot_bytes);
     Ok(Opened { cluster_id, node_id, data_dirs, dynamic, published, runtime })
+}
+
+/// A log at a feature level this version does not know may hold what it would misread: refused before anything is written.
+fn refuse_unsupported(image: &MetadataImage) -> Result<(), StartError> {
+    let supported = features::supported();
+    for (name, level) in image.features().iter() {
+        let range = supported.iter().find(|feature| feature.name == name).map_or((0, 0), |feature| (feature.min, feature.max));
+        if level < range.0 || level > range.1 {
+            return Err(StartError::Feature { name: name.to_owned(), level, min: range.0, max: range.1 });
+        }
+    }
+    Ok(())
 }
 
 /// Writes what an empty log begins with, then registers this run of the broker: a new broker epoch, and a new leader epoch for every

@@ -177,6 +177,11 @@ impl Partition {
         state.config = config;
     }
 
+    /// Wakes every parked request, to look again at whether it should wait.
+    pub fn wake_all(&self) {
+        self.lock().waiters.wake_all();
+    }
+
     /// Takes the log away: the partition is deleted or the broker stops. Parked requests are answered with an error.
     pub fn retire(&self, reason: &str) -> Option<PartitionLog> {
         let mut state = self.lock();

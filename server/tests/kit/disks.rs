@@ -155,6 +155,10 @@ impl Disk for GatedDisk {
         RealDisk.lock(path)
     }
 
+    fn cache_life(&self) -> Option<String> {
+        RealDisk.cache_life()
+    }
+
     fn space(&self, path: &Path) -> io::Result<Space> {
         RealDisk.space(path)
     }

@@ -4,7 +4,7 @@
 //! on the same directory, or killed: then the next one finds what the page cache held. Nothing here sleeps; a client gives up after
 //! [`PATIENCE`], which is reached only when something is broken.
 
-#![allow(dead_code, unreachable_pub, reason = "no test binary uses all of it")]
+#![allow(dead_code, unused_imports, unreachable_pub, reason = "no test binary uses all of it")]
 
 mod client;
 mod disks;
