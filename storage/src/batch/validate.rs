@@ -158,15 +158,17 @@ fn check_client_header(header: &BatchHeader) -> Result<(), BatchError> {
     Ok(())
 }
 
-/// Whether the header's own timestamps give no reason to open a compressed batch.
+/// Whether the header's own timestamps give no reason to open a compressed batch. It names the first record's and the largest, so that
+/// with a lower bound (`message.timestamp.before.max.ms`) only the records themselves can tell.
 fn plausible_timestamps(header: &BatchHeader, rule: TimestampRule) -> bool {
     let unstamped = header.timestamp_type() == TimestampType::CreateTime;
     match rule {
         TimestampRule::Unchecked => true,
         TimestampRule::LogAppendTime => unstamped,
-        TimestampRule::CreateTime { .. } => {
+        TimestampRule::CreateTime { before_max_ms, .. } => {
             let accepted = Accepted::by(rule);
             unstamped
+                && before_max_ms == i64::MAX
                 && header.max_timestamp() >= header.base_timestamp()
                 && accepted.holds(header.base_timestamp())
                 && accepted.holds(header.max_timestamp())
