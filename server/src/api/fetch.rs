@@ -85,7 +85,7 @@ fn resolve_one(ctx: &RequestContext, spec: &mut FetchSpec, in_session: bool) -> 
         // The session knew this id under a name: either the topic is gone or its name belongs to another incarnation now.
         None if in_session && !spec.topic.is_empty() => Err(match ctx.node.topic_id(&spec.topic) {
             Some(_) => ResponseError::InconsistentTopicId,
-            None => ResponseError::UnknownTopicId,
+            None => ResponseError::UnknownTopicOrPartition,
         }),
         None => Err(ResponseError::UnknownTopicId),
     }

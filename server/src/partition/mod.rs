@@ -182,10 +182,10 @@ impl Partition {
         self.lock().waiters.wake_all();
     }
 
-    /// Takes the log away: the partition is deleted or the broker stops. Parked requests are answered with an error.
-    pub fn retire(&self, reason: &str) -> Option<PartitionLog> {
+    /// Takes the log away: the partition is deleted or the broker stops. Parked requests are told to look for the leader again.
+    pub fn retire(&self) -> Option<PartitionLog> {
         let mut state = self.lock();
-        state.role = Role::Offline { reason: reason.to_owned() };
+        state.role = Role::Follower { leader: -1, leader_epoch: LeaderEpoch(-1) };
         state.changes += 1;
         state.waiters.wake_all();
         state.log.take()

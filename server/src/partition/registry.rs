@@ -155,7 +155,7 @@ impl Registry {
 
     fn delete(&self, partition: &Partition) {
         let id = partition.id();
-        drop(partition.retire("the topic was deleted"));
+        drop(partition.retire());
         let removed = self.manager.delete_log(id, Uuid::new_v4()).and_then(DeletionJob::run);
         if let Err(error) = removed {
             tracing::warn!(log = %id, %error, "cannot remove a deleted log; the next start tries again");
@@ -184,7 +184,7 @@ impl Registry {
     /// Flushes and closes every log, the metadata log last, then records the clean stop.
     pub fn close(&self, flusher: &Flusher, metadata: Option<PartitionLog>, broker_epoch: i64) {
         flusher.stop();
-        let logs = self.all().into_iter().filter_map(|partition| partition.retire("the broker is stopping")).collect::<Vec<_>>();
+        let logs = self.all().into_iter().filter_map(|partition| partition.retire()).collect::<Vec<_>>();
         self.topics.store(Arc::new(Topics::new()));
         if let Err(error) = self.manager.close(logs.into_iter().chain(metadata), broker_epoch) {
             tracing::error!(%error, "the stop is not clean; the next start will check the logs");
