@@ -17,7 +17,7 @@ use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProdu
 use kafka_protocol::messages::produce_response::PartitionProduceResponse;
 use kafka_protocol::messages::{
     BrokerId, CreateTopicsRequest, DeleteTopicsRequest, FetchRequest, InitProducerIdRequest, ListOffsetsRequest, MetadataRequest,
-    MetadataResponse, OffsetForLeaderEpochRequest, ProduceRequest, TopicName,
+    MetadataResponse, OffsetForLeaderEpochRequest, ProduceRequest, ProducerId, TopicName,
 };
 use kafka_protocol::protocol::{Decodable, HeaderVersion, Request, StrBytes};
 use std::io::{Read, Write};
@@ -282,7 +282,8 @@ impl Client {
 
     /// A fresh producer id.
     pub fn producer_id(&mut self) -> i64 {
-        let answer = self.ask(4, &InitProducerIdRequest::default().with_transaction_timeout_ms(60_000));
+        let request = InitProducerIdRequest::default().with_transactional_id(None).with_producer_id(ProducerId(-1)).with_producer_epoch(-1);
+        let answer = self.ask(4, &request.with_transaction_timeout_ms(60_000));
         assert_eq!((answer.error_code, answer.producer_epoch), (0, 0));
         answer.producer_id.0
     }

@@ -1,0 +1,205 @@
+//! Rows 28 to 33: producers that send again.
+
+use crate::kit::{Batch, Kit};
+use std::collections::BTreeSet;
+
+const OUT_OF_ORDER: i16 = 45;
+const INVALID_EPOCH: i16 = 47;
+const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+
+/// One record at a time, so that sequence and offset are the same number when one producer writes alone.
+fn one(producer_id: i64, epoch: i16, sequence: i32) -> Batch {
+    Batch::of(&["v"]).by(producer_id, epoch, sequence)
+}
+
+#[test]
+fn row_28_the_last_five_batches_are_recognised_also_after_a_kill() {
+    let mut kit = Kit::start();
+    let mut client = kit.connect();
+    client.create("t", 1, &[]);
+    let pid = client.producer_id();
+    for sequence in 0..8 {
+        assert_eq!(client.produce("t", 0, &one(pid, 0, sequence)), i64::from(sequence));
+    }
+    for round in 0..3 {
+        let mut client = kit.connect();
+        for sequence in 3..8 {
+            let answer = client.try_produce("t", 0, &one(pid, 0, sequence));
+            assert_eq!((answer.error_code, answer.base_offset), (0, i64::from(sequence)), "round {round}: the original offset");
+        }
+        assert_eq!(client.try_produce("t", 0, &one(pid, 0, 2)).error_code, OUT_OF_ORDER, "round {round}: the sixth last is forgotten");
+        assert_eq!(client.try_produce("t", 0, &one(pid, 0, 9)).error_code, OUT_OF_ORDER, "round {round}: a gap");
+        assert_eq!(client.list(8, "t", 0, -1).offset, 8, "round {round}");
+        kit.kill_and_restart();
+    }
+    assert_eq!(kit.connect().produce("t", 0, &one(pid, 0, 8)), 8);
+}
+
+// Kafka's `.snapshot` holds one batch of each producer, so that is what a clean stop leaves; requests in flight were answered before.
+#[test]
+fn row_28_the_last_batch_is_recognised_after_a_clean_stop() {
+    let mut kit = Kit::start();
+    let mut client = kit.connect();
+    client.create("t", 1, &[]);
+    let pid = client.producer_id();
+    for sequence in 0..8 {
+        client.produce("t", 0, &one(pid, 0, sequence));
+    }
+    for kill in [false, true, false] {
+        if kill {
+            kit.kill_and_restart()
+        } else {
+            kit.restart()
+        }
+        let mut client = kit.connect();
+        let answer = client.try_produce("t", 0, &one(pid, 0, 7));
+        assert_eq!((answer.error_code, answer.base_offset), (0, 7));
+        assert_eq!(client.try_produce("t", 0, &one(pid, 0, 9)).error_code, OUT_OF_ORDER);
+    }
+    assert_eq!(kit.connect().produce("t", 0, &one(pid, 0, 8)), 8);
+}
+
+#[test]
+fn row_28_partitions_have_windows_of_their_own() {
+    let kit = Kit::start();
+    let mut client = kit.connect();
+    client.create("t", 2, &[]);
+    let pid = client.producer_id();
+    assert_eq!(client.produce("t", 0, &one(pid, 0, 0)), 0);
+    assert_eq!(client.produce("t", 1, &one(pid, 0, 0)), 0);
+    assert_eq!(client.produce("t", 0, &one(pid, 0, 1)), 1);
+    assert_eq!(client.try_produce("t", 1, &one(pid, 0, 2)).error_code, OUT_OF_ORDER);
+}
+
+#[test]
+fn row_29_sequences_wrap_to_zero_within_and_between_batches() {
+    let mut kit = Kit::start();
+    let mut client = kit.connect();
+    client.create("t", 1, &[]);
+    let (between, within) = (client.producer_id(), client.producer_id());
+    let last = Batch::count(2).by(between, 0, i32::MAX - 1);
+    assert_eq!(client.produce("t", 0, &last), 0);
+    assert_eq!(client.produce("t", 0, &one(between, 0, 0)), 2);
+    let across = Batch::count(3).by(within, 0, i32::MAX);
+    assert_eq!(client.produce("t", 0, &across), 3);
+    assert_eq!(client.try_produce("t", 0, &one(within, 0, 1)).error_code, OUT_OF_ORDER);
+    assert_eq!(client.produce("t", 0, &one(within, 0, 2)), 6);
+    kit.kill_and_restart();
+    let mut client = kit.connect();
+    assert_eq!(client.produce("t", 0, &last), 0, "a duplicate");
+    assert_eq!(client.produce("t", 0, &across), 3, "a duplicate");
+    kit.restart();
+    let mut client = kit.connect();
+    assert_eq!(client.produce("t", 0, &one(between, 0, 0)), 2, "a duplicate");
+    assert_eq!(client.produce("t", 0, &one(between, 0, 1)), 7);
+    assert_eq!(client.produce("t", 0, &one(within, 0, 3)), 8);
+}
+
+#[test]
+fn row_30_a_producer_nobody_knows_may_begin_anywhere() {
+    let kit = Kit::start();
+    let mut client = kit.connect();
+    client.create("t", 1, &[]);
+    assert_eq!(client.produce("t", 0, &one(987_654, 7, 4711)), 0);
+    assert_eq!(client.produce("t", 0, &one(987_654, 7, 4712)), 1);
+}
+
+#[test]
+fn row_30_producers_are_remembered_for_a_day_and_not_longer() {
+    let mut kit = Kit::start();
+    let mut client = kit.connect();
+    client.create("t", 1, &[]);
+    let pid = client.producer_id();
+    let at = |kit: &Kit, sequence| {
+        let ms = kit.clock.now_ms() - crate::kit::BASE_MS;
+        one(pid, 0, sequence).at(&[ms])
+    };
+    client.produce("t", 0, &at(&kit, 0));
+    kit.clock.advance(DAY_MS - 1);
+    assert_eq!(client.try_produce("t", 0, &at(&kit, 5)).error_code, OUT_OF_ORDER);
+    kit.restart();
+    let mut client = kit.connect();
+    assert_eq!(client.try_produce("t", 0, &at(&kit, 5)).error_code, OUT_OF_ORDER, "a restart is no reason to forget");
+    assert_eq!(client.produce("t", 0, &at(&kit, 1)), 1);
+    kit.clock.advance(DAY_MS + 1);
+    assert_eq!(client.produce("t", 0, &at(&kit, 77)), 2);
+    assert_eq!(client.try_produce("t", 0, &at(&kit, 79)).error_code, OUT_OF_ORDER);
+}
+
+#[test]
+fn row_30_a_clock_that_jumps_back_forgets_nobody() {
+    let kit = Kit::start();
+    let mut client = kit.connect();
+    client.create("t", 1, &[]);
+    let pid = client.producer_id();
+    client.produce("t", 0, &one(pid, 0, 0));
+    kit.clock.advance(-400 * DAY_MS);
+    let old = Batch::of(&["v"]).at(&[-400 * DAY_MS]);
+    assert_eq!(client.try_produce("t", 0, &old.clone().by(pid, 0, 5)).error_code, OUT_OF_ORDER);
+    assert_eq!(client.produce("t", 0, &old.by(pid, 0, 1)), 1);
+}
+
+#[test]
+fn row_31_producer_ids_are_never_given_twice() {
+    let mut kit = Kit::start();
+    let mut given = BTreeSet::new();
+    for round in 0..4 {
+        let mut client = kit.connect();
+        // The second round uses up more than one block.
+        for _ in 0..if round == 1 { 1500 } else { 3 } {
+            assert!(given.insert(client.producer_id()));
+        }
+        if round % 2 == 0 { kit.kill_and_restart() } else { kit.restart() }
+    }
+    assert!(given.iter().all(|id| *id >= 0));
+}
+
+#[test]
+fn row_32_an_error_means_not_written() {
+    let kit = Kit::start();
+    let mut client = kit.connect();
+    client.create("t", 1, &[]);
+    let pid = client.producer_id();
+    client.produce("t", 0, &one(pid, 1, 0));
+    for (batch, error) in [
+        (one(pid, 1, 2), OUT_OF_ORDER),
+        (one(pid, 1, i32::MAX), OUT_OF_ORDER),
+        (one(pid, 2, 1), OUT_OF_ORDER),
+        (one(pid, 0, 0), INVALID_EPOCH),
+        (one(pid, 0, 1), INVALID_EPOCH),
+        (one(pid, -1, -1), 87),
+        (one(pid, 1, -1), 87),
+    ] {
+        let answer = client.try_produce("t", 0, &batch);
+        assert_eq!((answer.error_code, answer.base_offset), (error, -1));
+        assert_eq!(client.list(8, "t", 0, -1).offset, 1);
+    }
+    assert_eq!(client.produce("t", 0, &one(pid, 1, 1)), 1, "and nothing was noted");
+}
+
+#[test]
+fn row_33_a_new_epoch_begins_at_zero_and_fences_the_old_one_over_restarts() {
+    let mut kit = Kit::start();
+    let mut client = kit.connect();
+    client.create("t", 1, &[]);
+    let pid = client.producer_id();
+    for sequence in 0..3 {
+        client.produce("t", 0, &one(pid, 0, sequence));
+    }
+    assert_eq!(client.produce("t", 0, &one(pid, 1, 0)), 3);
+    for kill in [false, true] {
+        if kill {
+            kit.kill_and_restart()
+        } else {
+            kit.restart()
+        }
+        let mut client = kit.connect();
+        assert_eq!(client.try_produce("t", 0, &one(pid, 0, 3)).error_code, INVALID_EPOCH);
+        assert_eq!(
+            client.try_produce("t", 0, &one(pid, 0, 2)).error_code,
+            INVALID_EPOCH,
+            "what the old epoch wrote is no duplicate any more"
+        );
+        assert_eq!(client.produce("t", 0, &one(pid, 1, 0)), 3, "a duplicate");
+    }
+}
