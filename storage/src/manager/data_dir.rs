@@ -109,6 +109,10 @@ impl DataDir {
     /// Takes the clean-stop marker, reads the checkpoints and the names of the logs.
     pub(super) fn load(&mut self, disk: &dyn Disk, warnings: &mut Vec<StorageError>) -> Result<(), StorageError> {
         self.clean = CleanShutdown::take(disk, &self.path)?;
+        if self.clean.is_none() {
+            // What a killed process renamed is seen here but need not be durable, and is about to be relied on.
+            disk.sync_dir(&self.path).map_err(|error| StorageError::io("sync directory", &self.path, error))?;
+        }
         self.machine_stopped = begin_cache_life(disk, &self.path);
         let mut state = State::default();
         for entry in disk.list(&self.path).map_err(|error| StorageError::io("list", &self.path, error))? {

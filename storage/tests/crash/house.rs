@@ -260,6 +260,7 @@ impl House {
             Some(count) => {
                 assert!(count >= allowed.batches_min, "{at:?}: {end} is below the truncation's end; {error}");
                 self.model = full.cut(count);
+                self.model.log_start = self.model.log_start.min(start);
             }
             None => {
                 assert!(start == end && allowed.empty_at.contains(&end), "{at:?}: {start}..{end} never was; {error}");
