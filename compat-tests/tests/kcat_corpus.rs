@@ -62,7 +62,7 @@ fn kcat_sees_headers_nulls_and_sizes_from_one_byte_to_900_kb() {
             let (offset, headers) = (line(&mut rest)?, line(&mut rest)?);
             records.push((offset, headers, sized(&mut rest)?, sized(&mut rest)?));
         }
-        let expected: Vec<(&str, &str, Option<&[u8]>, Option<&[u8]>)> = vec![
+        let expected: [Record; 7] = [
             ("0", "twice=1,twice=2,bare=NULL,empty=", Some(b"headers"), Some(b"some headers")),
             ("1", "", Some(b"key without value"), None),
             ("2", "", None, Some(b"value without key")),
@@ -73,7 +73,7 @@ fn kcat_sees_headers_nulls_and_sizes_from_one_byte_to_900_kb() {
         ];
         ensure!(records.len() == expected.len(), "{} records", records.len());
         for (read, sent) in records.iter().zip(&expected) {
-            let shown = |record: &(&str, &str, Option<&[u8]>, Option<&[u8]>)| {
+            let shown = |record: &Record| {
                 format!("{} [{}] {:?} {:?} bytes", record.0, record.1, record.2.map(String::from_utf8_lossy), record.3.map(<[u8]>::len))
             };
             ensure!(read == sent, "sent {}\nread {}", shown(sent), shown(read));
@@ -144,6 +144,9 @@ fn kcat_finds_offsets_by_place_and_by_time() {
         Ok(())
     });
 }
+
+/// Offset, headers, key and value as kcat prints them.
+type Record<'a> = (&'a str, &'a str, Option<&'a [u8]>, Option<&'a [u8]>);
 
 /// Takes a text line off the front.
 fn line<'a>(rest: &mut &'a [u8]) -> Result<&'a str> {
