@@ -15,6 +15,7 @@ pub mod kcat;
 pub mod librdkafka;
 mod ottla;
 pub mod process;
+pub mod proxy;
 pub mod rng;
 mod toolchain;
 pub mod wire;

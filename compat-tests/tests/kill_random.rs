@@ -3,6 +3,7 @@
 
 use anyhow::{Context, Result, ensure};
 use compat_tests::librdkafka::{PATIENCE, Producer, Receipt, read_topic};
+use compat_tests::proxy::Proxy;
 use compat_tests::rng::Rng;
 use compat_tests::{Broker, BrokerOptions, story};
 use rdkafka::message::Message;
@@ -19,7 +20,11 @@ fn nothing_acknowledged_is_lost_doubled_or_moved_by_kills() {
     let seed = Rng::seed_from_env("OTTLA_SEED");
     // Small segments: kills fall on rolls too.
     let options = BrokerOptions::new().set("num.partitions", 3).set("log.segment.bytes", 1 << 20);
+    // Answers reach the producer late: what a killed broker did last, the producer will send again.
+    let proxy = Proxy::start(Duration::from_millis(2)).expect("a loopback port");
+    let options = options.set("advertised.listeners", format!("PLAINTEXT://localhost:{}", proxy.port()));
     story("kill_random", options, |broker| {
+        proxy.forward_to(broker.port());
         let mut rng = Rng::new(seed);
         let settings = [
             ("enable.idempotence", "true"),
