@@ -102,7 +102,8 @@ struct Round {
 
 /// Reads until there are `min_bytes`, an error, or no time left. Parked in every partition between two rounds.
 async fn read_until_enough(ctx: &RequestContext, request: &FetchRequest, wanted: &mut [Wanted]) -> Vec<PartitionAnswer> {
-    let min_bytes = u64::try_from(request.min_bytes).unwrap_or(0);
+    // More than the answer may hold there will never be.
+    let min_bytes = u64::try_from(request.min_bytes).unwrap_or(0).min(answer_bytes_max(ctx, request));
     let max_wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
     let mut round = read_all(ctx, request, wanted);
     if round.urgent || round.bytes >= min_bytes || max_wait.is_zero() || wanted.is_empty() {
@@ -149,9 +150,13 @@ impl Drop for Parked<'_> {
     }
 }
 
+fn answer_bytes_max(ctx: &RequestContext, request: &FetchRequest) -> u64 {
+    u64::try_from(request.max_bytes).unwrap_or(0).min(ctx.node.fetch_max_bytes)
+}
+
 fn read_all(ctx: &RequestContext, request: &FetchRequest, wanted: &[Wanted]) -> Round {
     let read_committed = request.isolation_level == 1;
-    let limit = u64::try_from(request.max_bytes).unwrap_or(0).min(ctx.node.fetch_max_bytes);
+    let limit = answer_bytes_max(ctx, request);
     let mut round = Round { answers: Vec::with_capacity(wanted.len()), changes: Vec::with_capacity(wanted.len()), bytes: 0, urgent: false };
     for wanted in wanted {
         let spec = &wanted.spec;
