@@ -59,6 +59,12 @@ impl Kit {
         kit.running()
     }
 
+    /// This kit on a disk, before its first start.
+    pub fn simulated(mut self, disk: Arc<dyn Disk>) -> Self {
+        self.disk = Some(disk);
+        self
+    }
+
     /// Not started yet.
     pub fn stopped(properties: &str) -> Self {
         let dir = Arc::new(tempfile::tempdir().expect("a directory"));

@@ -1,11 +1,14 @@
 //! Behaviours that break real clients (reference/PITFALLS.md), each as a story against a whole broker. Names begin with the row.
 
+mod durability;
 mod epochs;
 mod fetch;
+mod hostile;
 mod idempotence;
 #[path = "../kit/mod.rs"]
 mod kit;
 mod listeners;
+mod metadata;
 mod offsets;
 mod produce;
 mod sessions;
