@@ -202,6 +202,10 @@ impl PartitionLog {
     /// The write itself, and what follows from it. `parts` are the bytes of `batches`, which fit into the active segment.
     fn write(&mut self, now: Millis, parts: &[&[u8]], batches: &[(BatchHeader, Option<Marker>)]) -> Result<(), AppendError> {
         let interval_bytes = self.config.index_interval_bytes;
+        if batches.iter().any(|(_, marker)| marker.is_some_and(|marker| !marker.committed)) {
+            // A transaction index that nobody has checked yet is checked before it grows.
+            self.aborted_in(self.segments.len() - 1)?;
+        }
         let Some(active) = self.segments.last_mut() else { return Err(self.no_segment().into()) };
         let headers = batches.iter().map(|(header, _)| *header);
         if let Err(failed) = active.append(&self.place, parts, headers, interval_bytes) {

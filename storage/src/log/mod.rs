@@ -260,9 +260,18 @@ impl PartitionLog {
         self.dir_changes += 1;
     }
 
-    fn finish_segment(&mut self, index: usize) -> Result<(), StorageError> {
+    /// Makes the names of the log's files durable.
+    fn sync_dir(&mut self) -> Result<(), StorageError> {
+        if self.dir_changes > self.dir_changes_synced {
+            self.place.sync_dir()?;
+            self.dir_changes_synced = self.dir_changes;
+        }
+        Ok(())
+    }
+
+    fn finish_segment(&mut self, index: usize, end_offset: Offset) -> Result<(), StorageError> {
         let Some(segment) = self.segments.get_mut(index) else { return Ok(()) };
-        for (path, file) in segment.finish(&self.place, self.config.index_interval_bytes)? {
+        for (path, file) in segment.finish(&self.place, end_offset, self.config.index_interval_bytes)? {
             self.note_unsynced(path, file);
         }
         Ok(())
@@ -312,7 +321,7 @@ impl PartitionLog {
             self.segments.push(segment);
             return discarded.inspect_err(|error| self.fail(&format!("an empty segment stays behind: {error}")));
         }
-        self.finish_segment(last)?;
+        self.finish_segment(last, base_offset)?;
         self.producers.set_end_offset(base_offset);
         self.write_snapshot()?;
         // Last: were the new segment there and not in use, the old one would go on growing past its name.
@@ -330,7 +339,7 @@ impl PartitionLog {
         if !clean || self.refuse_unless_writable().is_err() {
             return Ok(());
         }
-        self.finish_segment(self.segments.len() - 1)?;
+        self.finish_segment(self.segments.len() - 1, self.log_end_offset())?;
         self.producers.set_end_offset(self.log_end_offset());
         if self.producers.snapshot_is_due() {
             self.write_snapshot()?;

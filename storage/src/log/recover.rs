@@ -58,7 +58,8 @@ impl PartitionLog {
             recovery_point: Offset(0),
             unsynced: Vec::new(),
             unsynced_count: 0,
-            dir_changes: 0,
+            // What a killed process created or renamed is seen here but need not be durable.
+            dir_changes: u64::from(!how.clean),
             dir_changes_synced: 0,
             generation: 0,
             retired: Vec::new(),
@@ -143,6 +144,8 @@ impl PartitionLog {
         let base_offset = self.segments.get(first).map_or(Offset(0), Segment::base_offset);
         // Producer state as of the first segment, so that transactions can be followed from there.
         self.load_producers(base_offset, None)?;
+        // What the batches say of epochs is newer than what the file says.
+        self.epochs.truncate_from_end(base_offset);
         let mut index = first;
         while index < self.segments.len() {
             let segment_end = self.segments.get(index + 1).map(Segment::base_offset);
@@ -162,28 +165,40 @@ impl PartitionLog {
             segment.set_aborted_transactions(&self.place, aborted)?;
             report.segments_scanned += 1;
             report.bytes_scanned += segment.size_bytes();
-            if let Some((position, reason)) = found.bad {
+            let bad = match (found.bad, segment_end) {
+                (Some(bad), _) => Some(bad),
+                (None, Some(end))
+                    if how.machine_stopped && recovery_point < end && self.has_lost_its_end(index, found.next_offset, end)? =>
+                {
+                    // The end of this segment never reached the disk; the next one did, which was written after it.
+                    Some((self.segments[index].size_bytes(), format!("offsets {} to {} are missing", found.next_offset, end.0 - 1)))
+                }
+                _ => None,
+            };
+            if let Some((position, reason)) = bad {
                 return self.judge(index, position, reason, found.next_offset, how, report);
             }
-            if let Some(next_base) = segment_end
-                && how.machine_stopped
-                && recovery_point < next_base
-                && found.next_offset < next_base
-            {
-                // The end of this segment never reached the disk; the next one did, which was written after it.
-                let position = self.segments[index].size_bytes();
-                let reason = format!("offsets {} to {} are missing", found.next_offset, next_base.0 - 1);
-                return self.judge(index, position, reason, found.next_offset, how, report);
-            }
-            if segment_end.is_some() {
-                self.finish_segment(index)?;
+            if let Some(end) = segment_end {
+                self.finish_segment(index, end)?;
             }
             index += 1;
         }
         Ok(())
     }
 
-    /// A write cut short is undone; damage is kept and fenced off.
+    /// A segment whose offsets do not reach the next one: were its last writes lost with the power? What it was finished with tells.
+    /// Without that, only the cleaner and a cleaned leader leave gaps.
+    fn has_lost_its_end(&self, index: usize, next_offset: Offset, next_base_offset: Offset) -> Result<bool, StorageError> {
+        let Some(segment) = self.segments.get(index).filter(|_| next_offset < next_base_offset) else { return Ok(false) };
+        Ok(match segment.finished(&self.place)? {
+            Some(finished) if finished.log_size_bytes == segment.size_bytes() => finished.end_offset != next_base_offset,
+            Some(finished) if finished.log_size_bytes > segment.size_bytes() => true,
+            _ => !self.config.cleanup_policy.compact,
+        })
+    }
+
+    /// A write cut short is undone, and so is what a machine that went down left behind a hole, whose good batches are set aside.
+    /// Damage is kept and fenced off.
     fn judge(
         &mut self,
         index: usize,
@@ -193,27 +208,36 @@ impl PartitionLog {
         how: &OpenOptions,
         report: &mut RecoveryReport,
     ) -> Result<(), StorageError> {
-        let interval_bytes = self.config.index_interval_bytes;
-        let mut good_follows = next_offset < how.recovery_point;
-        if !how.machine_stopped {
-            good_follows = good_follows || self.segments[index].has_batch_after(&self.place, position + 1)?;
-            for later in &self.segments[index + 1..] {
-                good_follows = good_follows || later.has_batch_after(&self.place, 0)?;
-            }
+        let segment = &self.segments[index];
+        let is_unflushed = next_offset >= how.recovery_point;
+        let good_here = is_unflushed && segment.find_batch_after(&self.place, position.saturating_add(1))?.is_some();
+        let mut good_later = Vec::new();
+        for later in self.segments[index + 1..].iter().filter(|_| is_unflushed) {
+            good_later.push(later.find_batch_after(&self.place, 0)?.is_some());
         }
-        let segment = &mut self.segments[index];
-        if good_follows {
+        let good_follows = good_here || good_later.contains(&true);
+        if !is_unflushed || (good_follows && !how.machine_stopped) {
             let file = file_name(segment.base_offset(), FileKind::Log);
-            segment.hide_from(position);
+            self.segments[index].hide_from(position);
             self.segments.truncate(index + 1);
             self.corruption = Some(Corruption { file, position, offset: next_offset, reason });
             return Ok(());
         }
+        if good_here {
+            report.set_aside.push(segment.set_tail_aside(&self.place, position)?);
+        }
+        for (later, _) in self.segments[index + 1..].iter().zip(good_later).filter(|(_, is_good)| *is_good) {
+            report.set_aside.push(later.set_aside(&self.place)?);
+        }
         let cut_bytes = segment.size_bytes() - position;
-        tracing::warn!(log = %self.id, segment = %segment.base_offset(), position, cut_bytes, reason, "the end was torn and is cut off");
-        segment.cut_at(&self.place, position, next_offset, interval_bytes)?;
-        report.bytes_truncated += cut_bytes + self.segments[index + 1..].iter().map(Segment::size_bytes).sum::<u64>();
-        self.discard_segments_from(index + 1)
+        tracing::warn!(log = %self.id, segment = %segment.base_offset(), position, cut_bytes, reason, set_aside = ?report.set_aside,
+            "the end was torn and is cut off");
+        report.bytes_truncated += self.segments[index..].iter().map(Segment::size_bytes).sum::<u64>() - position;
+        self.discard_segments_from(index + 1)?;
+        if cut_bytes > 0 {
+            self.segments[index].cut_at(&self.place, position, next_offset, self.config.index_interval_bytes)?;
+        }
+        Ok(())
     }
 
     /// Removes segments that hold nothing worth keeping.

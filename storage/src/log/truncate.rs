@@ -114,6 +114,13 @@ impl PartitionLog {
             self.roll(now)?;
         }
         let Some(first_kept) = self.segments.get(count).map(Segment::base_offset) else { return Ok(0) };
+        if !self.snapshots()?.iter().any(|snapshot| *snapshot >= first_kept) {
+            // What the log will no longer tell of its producers.
+            self.producers.set_end_offset(self.log_end_offset());
+            self.write_snapshot()?;
+        }
+        // The names of what stays come first, then those of what goes.
+        self.sync_dir()?;
         self.advance_log_start_offset(first_kept)?;
         let removed: Vec<Segment> = self.segments.drain(..count).collect();
         self.generation += 1;

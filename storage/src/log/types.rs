@@ -181,6 +181,8 @@ pub struct RecoveryReport {
     pub bytes_scanned: u64,
     /// Bytes of torn tail that were cut off.
     pub bytes_truncated: u64,
+    /// Files with good batches that lay behind lost writes and are no longer part of the log (`*.quarantine`).
+    pub set_aside: Vec<String>,
     /// Companion files (indexes) that were built anew.
     pub indexes_rebuilt: usize,
     /// Producer state was rebuilt by reading batches from here on.

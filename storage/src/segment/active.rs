@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use super::files::FileKind;
 use super::scan::Located;
-use super::{Place, Segment, seal};
+use super::seal::{self, Finished};
+use super::{Place, Segment};
 use crate::batch::{BatchHeader, NO_TIMESTAMP};
 use crate::disk::DiskFile;
 use crate::{Millis, Offset, StorageError};
@@ -56,7 +57,7 @@ impl Segment {
                 inner.first_timestamp = Some(header.max_timestamp());
             }
             if let Some(indexes) = &mut inner.indexes {
-                indexes.note(&batch, interval_bytes);
+                assert!(indexes.note(&batch, interval_bytes), "entries were checked against the log when they were loaded");
                 // A full disk is no reason to refuse what is in the log already: entries wait until they can be written.
                 let written = indexes.offsets.write_some(place).and_then(|()| indexes.times.write_some(place));
                 if let Err(error) = written {
@@ -101,14 +102,19 @@ impl Segment {
     }
 
     /// Ends the segment, or makes it fit to be left: the largest timestamp goes to the time index, all companions are written whole.
-    /// Returns what must be synced besides the `.log`. May be done again.
-    pub(crate) fn finish(&mut self, place: &Place, interval_bytes: u32) -> Result<Vec<(PathBuf, Arc<dyn DiskFile>)>, StorageError> {
+    /// `end_offset` is where the next segment begins. Returns what must be synced besides the `.log`. May be done again.
+    pub(crate) fn finish(
+        &mut self,
+        place: &Place,
+        end_offset: Offset,
+        interval_bytes: u32,
+    ) -> Result<Vec<(PathBuf, Arc<dyn DiskFile>)>, StorageError> {
         self.load_indexes(place, interval_bytes)?;
         let (base_offset, size_bytes) = (self.base_offset, self.size_bytes);
         let inner = self.inner_mut();
         let mut files = Vec::with_capacity(3);
         if let Some(indexes) = &mut inner.indexes {
-            indexes.note_time();
+            assert!(indexes.note_time(), "entries were checked against the log when they were loaded");
             files.push((place.path(base_offset, FileKind::OffsetIndex), indexes.offsets.finish(place)?));
             files.push((place.path(base_offset, FileKind::TimeIndex), indexes.times.finish(place)?));
         }
@@ -118,7 +124,7 @@ impl Segment {
             files.push((place.path(base_offset, FileKind::TxnIndex), file));
         }
         if inner.transactions.is_some() {
-            seal::write(place, base_offset, size_bytes)?;
+            seal::write(place, base_offset, Finished { end_offset, log_size_bytes: size_bytes })?;
         }
         Ok(files)
     }

@@ -87,10 +87,13 @@ impl<E: Entry> IndexFile<E> {
         self.count() + reserved_count >= size_bytes_max as usize / E::SIZE_BYTES
     }
 
-    /// Adds an entry at the end, in memory. The entry must follow the last one.
-    pub(crate) fn push(&mut self, entry: E) {
-        assert!(self.last().is_none_or(|last| entry.follows(&last)), "index entries rise");
-        self.tail.push(entry);
+    /// Adds an entry at the end, in memory; false when it does not follow the last one, which is then wrong.
+    pub(crate) fn push(&mut self, entry: E) -> bool {
+        let follows = self.last().is_none_or(|last| entry.follows(&last));
+        if follows {
+            self.tail.push(entry);
+        }
+        follows
     }
 
     /// Writes the waiting entries when they are many enough to be worth it. After an error they still wait.

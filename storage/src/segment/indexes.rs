@@ -47,34 +47,38 @@ impl Indexes {
         }
     }
 
-    /// Takes note of a batch at the end of the segment; adds entries when `interval_bytes` have gone by.
-    pub(super) fn note(&mut self, batch: &Located, interval_bytes: u32) {
+    /// Takes note of a batch at the end of the segment; adds entries when `interval_bytes` have gone by. False when the entries that
+    /// are there contradict the batch.
+    pub(super) fn note(&mut self, batch: &Located, interval_bytes: u32) -> bool {
+        let mut fits = true;
         let last_offset = batch.header.last_offset();
         if batch.header.max_timestamp() > self.max_timestamp.timestamp {
             self.max_timestamp = MaxTimestamp { timestamp: batch.header.max_timestamp(), offset: last_offset };
         }
         if self.bytes_since_entry > u64::from(interval_bytes) {
             if let (Some(relative_offset), Ok(position)) = (relative(self.base_offset, last_offset), u32::try_from(batch.position)) {
-                self.offsets.push(OffsetEntry { relative_offset, position });
+                fits = self.offsets.push(OffsetEntry { relative_offset, position });
             }
-            self.note_time();
+            fits &= self.note_time();
             self.bytes_since_entry = 0;
         }
         self.bytes_since_entry += batch.size_bytes;
         self.next_offset = batch.header.next_offset();
         self.end_position = batch.end();
+        fits
     }
 
     pub(super) fn end_position(&self) -> u64 {
         self.end_position
     }
 
-    /// Adds the largest timestamp to the time index unless it is there.
-    pub(super) fn note_time(&mut self) {
+    /// Adds the largest timestamp to the time index unless it is there. False when the entries that are there contradict it.
+    pub(super) fn note_time(&mut self) -> bool {
         let MaxTimestamp { timestamp, offset } = self.max_timestamp;
         let is_new = timestamp > self.times.last().map_or(NO_TIMESTAMP, |last| last.timestamp);
-        if let (true, Some(relative_offset)) = (is_new, relative(self.base_offset, offset)) {
-            self.times.push(TimeEntry { timestamp, relative_offset });
+        match relative(self.base_offset, offset) {
+            Some(relative_offset) if is_new => self.times.push(TimeEntry { timestamp, relative_offset }),
+            _ => true,
         }
     }
 
@@ -166,14 +170,16 @@ impl Segment {
         }
         loop {
             match scan.next_header() {
-                Ok(Some(batch)) => indexes.note(&batch, interval_bytes),
+                Ok(Some(batch)) if indexes.note(&batch, interval_bytes) => {}
+                Ok(Some(_)) => return Ok(None),
                 // A batch that is no batch: reads that come here will say so.
                 Ok(None) | Err(ScanError::Bad { .. }) => break,
                 Err(ScanError::Disk(error)) => return Err(error),
             }
         }
+        let offsets_fit = indexes.offsets.last().is_none_or(|last| absolute(last.relative_offset) < indexes.next_offset);
         let times_fit = indexes.times.last().is_none_or(|last| absolute(last.relative_offset) < indexes.next_offset);
-        Ok(times_fit.then_some(indexes))
+        Ok((offsets_fit && times_fit).then_some(indexes))
     }
 
     /// Removes entries for batches from `next_offset` on; the `.log` has been cut already.
@@ -203,7 +209,7 @@ impl Segment {
         loop {
             match scan.next_header() {
                 Ok(Some(batch)) => {
-                    indexes.note(&batch, interval_bytes);
+                    assert!(indexes.note(&batch, interval_bytes), "entries built from the log rise");
                     indexes.offsets.write_some(place)?;
                     indexes.times.write_some(place)?;
                 }

@@ -1,9 +1,12 @@
 //! Reading a whole segment after a stop that was not clean: what is good, where the first bad batch is, whether good ones follow it.
 
+use super::files::{FileKind, file_name};
 use super::indexes::Indexes;
 use super::scan::{Located, ScanError};
+use super::seal::{self, Finished};
 use super::{Place, Segment};
 use crate::batch::{BatchHeader, BatchView, EndTransactionMarker, HEADER_SIZE_BYTES};
+use crate::disk::OpenMode;
 use crate::producer::Marker;
 use crate::{Offset, StorageError};
 
@@ -61,7 +64,7 @@ impl Segment {
                     let due = scan.offset_min();
                     gap = (batch.header.base_offset() > due).then_some((batch.position, due));
                     scan.skip(&batch);
-                    indexes.note(&batch, interval_bytes);
+                    assert!(indexes.note(&batch, interval_bytes), "entries built from the log rise");
                     // What cannot be written now is written later.
                     let _ = indexes.offsets.write_some(place).and_then(|()| indexes.times.write_some(place));
                     each(&batch.header, marker);
@@ -99,14 +102,20 @@ impl Segment {
         self.size_bytes = size_bytes;
     }
 
+    /// How the segment stood when it was finished last; `None` when nobody left word of it.
+    pub(crate) fn finished(&self, place: &Place) -> Result<Option<Finished>, StorageError> {
+        seal::finished(place, self.base_offset)
+    }
+
     /// True when every byte of the `.log` was taken for part of a batch when the indexes were loaded.
     pub(crate) fn ends_with_a_batch(&self, place: &Place, interval_bytes: u32) -> Result<bool, StorageError> {
         let mut inner = self.lock();
         Ok(self.indexes_in(place, &mut inner, interval_bytes)?.end_position() == self.size_bytes)
     }
 
-    /// Looks for a good batch anywhere from byte `from` on: one that could not be there if the file had only been cut short.
-    pub(crate) fn has_batch_after(&self, place: &Place, from: u64) -> Result<bool, StorageError> {
+    /// Looks for a good batch anywhere from byte `from` on: one that could not be there if the file had only been cut short. Where it
+    /// begins.
+    pub(crate) fn find_batch_after(&self, place: &Place, from: u64) -> Result<Option<u64>, StorageError> {
         let file = self.log_file(place)?;
         let failed = |source| StorageError::io("read", self.log_path(place), source);
         let mut piece = vec![0; SEARCH_PIECE_BYTES + HEADER_SIZE_BYTES];
@@ -131,13 +140,52 @@ impl Segment {
                 if file.read_at(&mut bytes, begins).map_err(failed)? == size_bytes
                     && (BatchView { header, bytes: &bytes }).check_crc().is_ok()
                 {
-                    return Ok(true);
+                    return Ok(Some(begins));
                 }
             }
             position += SEARCH_PIECE_BYTES as u64;
         }
-        Ok(false)
+        Ok(None)
     }
+
+    /// Copies the bytes from `position` on into a file beside the log that nobody reads, and syncs it. The file's name.
+    pub(crate) fn set_tail_aside(&self, place: &Place, position: u64) -> Result<String, StorageError> {
+        let name = unused_name(place, &format!("{}.{position}", file_name(self.base_offset, FileKind::Log)))?;
+        let path = place.dir.join(&name);
+        let (from, to) = (self.log_file(place)?, place.open(&path, OpenMode::Truncate)?);
+        let mut piece = vec![0; SEARCH_PIECE_BYTES];
+        let mut at = position;
+        while at < self.size_bytes {
+            let read = from.read_at(&mut piece, at).map_err(|source| StorageError::io("read", self.log_path(place), source))?;
+            if read == 0 {
+                break;
+            }
+            to.write_all_at(&[&piece[..read]], at - position).map_err(|source| StorageError::io("write", &path, source))?;
+            at += read as u64;
+        }
+        to.sync().map_err(|source| StorageError::io("sync", &path, source))?;
+        Ok(name)
+    }
+
+    /// Renames the `.log` so that nobody reads it. The file's name.
+    pub(crate) fn set_aside(&self, place: &Place) -> Result<String, StorageError> {
+        let name = unused_name(place, &file_name(self.base_offset, FileKind::Log))?;
+        place.rename(&self.log_path(place), &place.dir.join(&name))?;
+        Ok(name)
+    }
+}
+
+/// `<stem>.quarantine`, or `<stem>.1.quarantine` and so on when there is one already.
+fn unused_name(place: &Place, stem: &str) -> Result<String, StorageError> {
+    let mut name = format!("{stem}.quarantine");
+    for number in 1.. {
+        let path = place.dir.join(&name);
+        if !place.disk.exists(&path).map_err(|source| StorageError::io("look for", &path, source))? {
+            break;
+        }
+        name = format!("{stem}.{number}.quarantine");
+    }
+    Ok(name)
 }
 
 fn marker_of(view: &BatchView<'_>, batch: &Located) -> Result<Option<Marker>, ScanError> {

@@ -1,7 +1,8 @@
 //! Proof that a segment's companions are as they were left: sizes and checksums in `ottla-seals`, a file that Kafka ignores.
 //!
-//! One line for each time a segment was finished: `<base offset> <log bytes> <index bytes> <index crc> <timeindex bytes>
-//! <timeindex crc> <txnindex bytes> <txnindex crc> <crc>`, decimal, the last number the CRC-32C of the line before its last blank.
+//! One line for each time a segment was finished: `<base offset> <end offset> <log bytes> <index bytes> <index crc> <timeindex
+//! bytes> <timeindex crc> <txnindex bytes> <txnindex crc> <crc>`, decimal, the last number the CRC-32C of the line before its last
+//! blank. The end offset is the next segment's base offset, or the log end offset when there is none.
 //! The newest line for a base offset holds, and only while the `.log` has that size. A segment without a line, a line that cannot be
 //! read, no file at all: the companions are judged by plausibility, as those of a directory that Kafka wrote.
 
@@ -56,24 +57,42 @@ impl Seal {
 
 /// Compares a segment's companions with the newest line about them.
 pub(super) fn check(place: &Place, base_offset: Offset, log_size_bytes: u64) -> Result<Seal, StorageError> {
-    let text = match read_file(&*place.disk, &place.dir.join(SEALS_FILE), FILE_SIZE_BYTES_MAX) {
-        Ok(Some(text)) => text,
-        Ok(None) | Err(StorageError::Corrupt { .. }) => return Ok(Seal::Unknown),
-        Err(error) => return Err(error),
-    };
-    let lines = text.split(|byte| *byte == b'\n').filter_map(parse);
-    let Some(left) = lines.filter(|(base, ..)| *base == base_offset).last().filter(|(_, size, _)| *size == log_size_bytes) else {
+    let Some((_, left)) = newest(place, base_offset)?.filter(|(finished, _)| finished.log_size_bytes == log_size_bytes) else {
         return Ok(Seal::Unknown);
     };
     let mut same = [false; 3];
-    for ((same, kind), left) in same.iter_mut().zip(FileKind::COMPANIONS).zip(left.2) {
+    for ((same, kind), left) in same.iter_mut().zip(FileKind::COMPANIONS).zip(left) {
         *same = print_of(place, base_offset, kind)? == Some(left);
     }
     let transactions_intact = same[2];
     Ok(if same[0] && same[1] { Seal::Intact { transactions_intact } } else { Seal::Broken { transactions_intact } })
 }
 
-fn parse(line: &[u8]) -> Option<(Offset, u64, [Print; 3])> {
+/// How a segment stood when it was finished last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Finished {
+    /// Where the next segment began.
+    pub(crate) end_offset: Offset,
+    /// Size of the `.log`.
+    pub(crate) log_size_bytes: u64,
+}
+
+/// What the newest line about a segment says.
+pub(super) fn finished(place: &Place, base_offset: Offset) -> Result<Option<Finished>, StorageError> {
+    Ok(newest(place, base_offset)?.map(|(finished, _)| finished))
+}
+
+fn newest(place: &Place, base_offset: Offset) -> Result<Option<(Finished, [Print; 3])>, StorageError> {
+    let text = match read_file(&*place.disk, &place.dir.join(SEALS_FILE), FILE_SIZE_BYTES_MAX) {
+        Ok(text) => text.unwrap_or_default(),
+        Err(StorageError::Corrupt { .. }) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let lines = text.split(|byte| *byte == b'\n').filter_map(parse);
+    Ok(lines.filter(|(base, ..)| *base == base_offset).last().map(|(_, finished, prints)| (finished, prints)))
+}
+
+fn parse(line: &[u8]) -> Option<(Offset, Finished, [Print; 3])> {
     let line = std::str::from_utf8(line).ok()?;
     let (text, crc) = line.rsplit_once(' ')?;
     if crc.parse::<u32>().ok()? != crc32c::crc32c(text.as_bytes()) {
@@ -81,17 +100,17 @@ fn parse(line: &[u8]) -> Option<(Offset, u64, [Print; 3])> {
     }
     let mut words = text.split(' ');
     let base_offset = Offset(words.next()?.parse().ok()?);
-    let log_size_bytes = words.next()?.parse().ok()?;
+    let finished = Finished { end_offset: Offset(words.next()?.parse().ok()?), log_size_bytes: words.next()?.parse().ok()? };
     let mut prints = [Print::default(); 3];
     for print in &mut prints {
         *print = Print { size_bytes: words.next()?.parse().ok()?, crc: words.next()?.parse().ok()? };
     }
-    words.next().is_none().then_some((base_offset, log_size_bytes, prints))
+    words.next().is_none().then_some((base_offset, finished, prints))
 }
 
 /// Adds a line about a segment whose companions have just been written whole.
-pub(super) fn write(place: &Place, base_offset: Offset, log_size_bytes: u64) -> Result<(), StorageError> {
-    let mut line = format!("{base_offset} {log_size_bytes}");
+pub(super) fn write(place: &Place, base_offset: Offset, finished: Finished) -> Result<(), StorageError> {
+    let mut line = format!("{base_offset} {} {}", finished.end_offset, finished.log_size_bytes);
     for kind in FileKind::COMPANIONS {
         let Some(Print { size_bytes, crc }) = print_of(place, base_offset, kind)? else { return Ok(()) };
         let _ = write!(line, " {size_bytes} {crc}");
@@ -133,6 +152,10 @@ mod tests {
     use crate::disk::RealDisk;
     use std::sync::Arc;
 
+    fn sized(log_size_bytes: u64) -> Finished {
+        Finished { end_offset: Offset(99), log_size_bytes }
+    }
+
     #[test]
     fn a_changed_companion_breaks_the_seal_and_a_grown_log_voids_it() {
         let dir = tempfile::tempdir().expect("a temporary directory");
@@ -140,7 +163,7 @@ mod tests {
         let base = Offset(70);
         assert_eq!(check(&place, base, 100).expect("read"), Seal::Unknown);
         std::fs::write(place.path(base, FileKind::OffsetIndex), b"01234567").expect("written");
-        write(&place, base, 100).expect("sealed");
+        write(&place, base, sized(100)).expect("sealed");
         assert_eq!(check(&place, base, 100).expect("read"), Seal::Intact { transactions_intact: true });
         assert_eq!(check(&place, base, 101).expect("read"), Seal::Unknown);
         assert_eq!(check(&place, Offset(71), 100).expect("read"), Seal::Unknown);
@@ -148,15 +171,16 @@ mod tests {
         assert_eq!(check(&place, base, 100).expect("read"), Seal::Intact { transactions_intact: false });
         std::fs::write(place.path(base, FileKind::OffsetIndex), b"01234568").expect("written");
         assert_eq!(check(&place, base, 100).expect("read"), Seal::Broken { transactions_intact: false });
-        write(&place, base, 100).expect("sealed again");
+        write(&place, base, sized(100)).expect("sealed again");
         assert_eq!(check(&place, base, 100).expect("read"), Seal::Intact { transactions_intact: true }, "the newest line holds");
+        assert_eq!(finished(&place, base).expect("read"), Some(sized(100)));
     }
 
     #[test]
     fn a_damaged_line_says_nothing() {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let place = Place { disk: Arc::new(RealDisk), dir: dir.path().to_owned() };
-        write(&place, Offset(0), 5).expect("sealed");
+        write(&place, Offset(0), sized(5)).expect("sealed");
         let path = dir.path().join(SEALS_FILE);
         let whole = std::fs::read(&path).expect("read");
         for at in 1..whole.len() - 1 {
@@ -172,7 +196,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let place = Place { disk: Arc::new(RealDisk), dir: dir.path().to_owned() };
         for size in 0..30 {
-            write(&place, Offset(size % 3), size as u64).expect("sealed");
+            write(&place, Offset(size % 3), sized(size as u64)).expect("sealed");
         }
         tidy(&place, &[Offset(1), Offset(2)]).expect("tidied");
         assert_eq!(check(&place, Offset(0), 27).expect("read"), Seal::Unknown);

@@ -62,10 +62,11 @@ impl Transactions {
 }
 
 impl Segment {
-    /// Adds an aborted transaction whose marker was just appended. It is remembered even when the file cannot be written now.
+    /// Adds an aborted transaction whose marker was just appended; the index has been checked before. It is remembered even when the
+    /// file cannot be written now.
     pub(crate) fn note_aborted(&mut self, place: &Place, transaction: AbortedTransaction) {
         let base_offset = self.base_offset;
-        let transactions = self.inner_mut().transactions.get_or_insert_with(Transactions::empty);
+        let Some(transactions) = &mut self.inner_mut().transactions else { return };
         transactions.waiting.push(transaction);
         if let Err(error) = transactions.write(place, base_offset) {
             tracing::debug!(%error, "transaction index entries wait");

@@ -2,7 +2,9 @@
 
 mod appending;
 mod companions;
+mod faults;
 mod lookup;
+mod model;
 mod recovery;
 mod rolling;
 mod truncating;
@@ -56,6 +58,10 @@ impl House {
 
     fn open_after_crash(&self) -> (PartitionLog, RecoveryReport) {
         self.open_as(OpenOptions { clean: false, ..clean() })
+    }
+
+    fn open_after_power_loss(&self) -> (PartitionLog, RecoveryReport) {
+        self.open_as(OpenOptions { clean: false, machine_stopped: true, ..clean() })
     }
 
     fn names(&self) -> Vec<String> {

@@ -153,7 +153,7 @@ fn a_bad_end_below_the_recovery_point_is_damage_not_a_torn_write() {
 }
 
 #[test]
-fn a_torn_segment_takes_empty_successors_with_it_but_not_full_ones() {
+fn behind_a_torn_segment_good_batches_are_set_aside_and_damage_keeps_them() {
     let house = House::small(300);
     let mut log = house.open();
     while log.segment_count() < 3 {
@@ -164,18 +164,67 @@ fn a_torn_segment_takes_empty_successors_with_it_but_not_full_ones() {
     let second = fs::read(house.file(bases[1], "log")).expect("read");
     let third = fs::read(house.file(bases[2], "log")).expect("read");
 
+    // A process that was killed leaves no such thing: it is damage, and everything stays.
     fs::write(house.file(bases[1], "log"), &second[..second.len() - 1]).expect("written");
-    let (_, report) = house.open_after_crash();
-    assert!(report.corruption.is_some(), "the third segment holds a good batch");
+    let (log, report) = house.open_after_crash();
+    assert_eq!(report.corruption.expect("reported").offset.0, bases[2] - 1);
+    assert_eq!(log.log_end_offset().0, bases[2] - 1);
     assert_eq!(fs::read(house.file(bases[2], "log")).expect("still there"), third);
+    drop(log);
 
-    fs::write(house.file(bases[2], "log"), b"").expect("written");
-    let (mut log, report) = house.open_after_crash();
-    assert_eq!(report.corruption, None);
+    // A power loss does: what was written later is no longer part of the log, but it is kept.
+    let (mut log, report) = house.open_after_power_loss();
+    assert_eq!((report.corruption, report.set_aside.len()), (None, 1));
+    assert_eq!(fs::read(house.log_dir().join(&report.set_aside[0])).expect("set aside"), third);
     assert!(!exists(&house.file(bases[2], "log")));
     let end = log.log_end_offset();
     assert!(end.0 < bases[2]);
     assert_eq!(append(&mut log, &batch(1)).first_offset, end);
+    drop(log);
+    assert_eq!(house.open_after_crash().0.log_end_offset(), end.plus(1));
+}
+
+#[test]
+fn a_segment_missing_its_last_batches_is_noticed_at_the_next_ones_beginning() {
+    let house = House::small(300);
+    let mut log = house.open();
+    while log.segment_count() < 3 {
+        append(&mut log, &batch(1));
+    }
+    let bases: Vec<i64> = log.segments.iter().map(|segment| segment.base_offset().0).collect();
+    drop(log);
+    let first = fs::read(house.file(0, "log")).expect("read");
+    fs::write(house.file(0, "log"), &first[..batch(1).len()]).expect("written");
+    let (log, report) = house.open_after_power_loss();
+    assert_eq!((offsets(&log), report.set_aside.len(), report.corruption), ((0, 1), 2, None));
+    assert!(bases[1] > 1);
+}
+
+#[test]
+fn a_hole_that_a_power_loss_left_ends_the_log_and_what_follows_is_set_aside() {
+    let house = House::small(1 << 20);
+    let mut log = house.open();
+    let mut ends = Vec::new();
+    for _ in 0..4 {
+        append(&mut log, &batch(60));
+        ends.push(log.size_bytes() as usize);
+    }
+    drop(log);
+    let whole = fs::read(house.file(0, "log")).expect("read");
+    let mut holed = whole.clone();
+    let sector = ends[0].next_multiple_of(512);
+    assert!(sector + 512 < ends[1]);
+    holed[sector..sector + 512].fill(0);
+    for (recovery_point, machine_stopped, is_undone) in [(0, true, true), (60, true, true), (61, true, false), (0, false, false)] {
+        fs::write(house.file(0, "log"), &holed).expect("written");
+        let (log, report) = house.open_as(OpenOptions { clean: false, machine_stopped, recovery_point: Offset(recovery_point), ..clean() });
+        assert_eq!(log.log_end_offset(), Offset(60));
+        assert_eq!((report.corruption.is_none(), report.set_aside.len()), (is_undone, usize::from(is_undone)));
+        assert_eq!(read_all(&log), &whole[..ends[0]]);
+        if let Some(name) = report.set_aside.first() {
+            assert_eq!(fs::read(house.log_dir().join(name)).expect("set aside"), &holed[ends[0]..]);
+        }
+    }
 }
 
 #[test]
