@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::PartitionLog;
-use crate::disk::{Disk, DiskFile};
+use crate::disk::Disk;
+use crate::segment::OpenFile;
 use crate::{EpochEntry, LeaderEpochCache, Offset, StorageError};
 
 /// What has to reach the disk so that the recovery point can move to [`FlushPlan::up_to`].
@@ -16,7 +17,7 @@ pub struct FlushPlan {
     disk: Arc<dyn Disk>,
     dir: PathBuf,
     /// In the order in which they are synced: oldest segment first.
-    files: Vec<(PathBuf, Arc<dyn DiskFile>)>,
+    files: Vec<OpenFile>,
     unopened: Option<StorageError>,
     sync_dir: bool,
     epochs: Option<Vec<EpochEntry>>,
@@ -44,7 +45,7 @@ impl FlushPlan {
         if let Some(error) = &self.unopened {
             return Err(StorageError::Offline { log: self.dir.display().to_string(), reason: error.to_string() });
         }
-        for (path, file) in &self.files {
+        for OpenFile { path, file } in &self.files {
             file.sync().map_err(|source| StorageError::io("sync", path, source))?;
         }
         if let Some(entries) = &self.epochs {
@@ -83,12 +84,12 @@ impl PartitionLog {
         if self.recovery_point < plan.up_to {
             for segment in &self.segments[self.segment_index(self.recovery_point)..] {
                 match segment.log_file(&self.place) {
-                    Ok(file) => plan.files.push((segment.log_path(&self.place), file)),
+                    Ok(file) => plan.files.push(OpenFile { path: segment.log_path(&self.place), file }),
                     Err(error) => plan.unopened = Some(error),
                 }
             }
         }
-        plan.files.extend(self.unsynced.iter().map(|(_, path, file)| (path.clone(), Arc::clone(file))));
+        plan.files.extend(self.unsynced.iter().map(|(_, open)| open.clone()));
         plan
     }
 
@@ -98,7 +99,7 @@ impl PartitionLog {
             return;
         }
         self.recovery_point = self.recovery_point.max(plan.up_to.min(self.log_end_offset()));
-        self.unsynced.retain(|(number, ..)| *number >= plan.companions_until);
+        self.unsynced.retain(|(number, _)| *number >= plan.companions_until);
         if let Some(entries) = plan.epochs {
             self.epochs_on_disk = entries;
         }

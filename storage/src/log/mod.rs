@@ -35,9 +35,8 @@ pub use types::{
 };
 
 use crate::batch::BatchHeader;
-use crate::disk::DiskFile;
 use crate::producer::ProducerStates;
-use crate::segment::{Place, RollRules, Segment, tidy_seals};
+use crate::segment::{OpenFile, Place, RollRules, Segment, tidy_seals};
 use crate::{EpochEntry, LeaderEpoch, LeaderEpochCache, LogId, Millis, Offset, StorageError};
 use offsets::Offsets;
 
@@ -57,7 +56,7 @@ pub struct PartitionLog {
     corruption: Option<Corruption>,
     recovery_point: Offset,
     /// Companion files written since the last flush, numbered.
-    unsynced: Vec<(u64, PathBuf, Arc<dyn DiskFile>)>,
+    unsynced: Vec<(u64, OpenFile)>,
     unsynced_count: u64,
     dir_changes: u64,
     dir_changes_synced: u64,
@@ -253,9 +252,9 @@ impl PartitionLog {
         self.segments.last().expect("a log always has a segment")
     }
 
-    fn note_unsynced(&mut self, path: PathBuf, file: Arc<dyn DiskFile>) {
-        self.unsynced.retain(|(_, other, _)| *other != path);
-        self.unsynced.push((self.unsynced_count, path, file));
+    fn note_unsynced(&mut self, open: OpenFile) {
+        self.unsynced.retain(|(_, other)| other.path != open.path);
+        self.unsynced.push((self.unsynced_count, open));
         self.unsynced_count += 1;
         self.dir_changes += 1;
     }
@@ -271,8 +270,8 @@ impl PartitionLog {
 
     fn finish_segment(&mut self, index: usize, end_offset: Offset) -> Result<(), StorageError> {
         let Some(segment) = self.segments.get_mut(index) else { return Ok(()) };
-        for (path, file) in segment.finish(&self.place, end_offset, self.config.index_interval_bytes)? {
-            self.note_unsynced(path, file);
+        for open in segment.finish(&self.place, end_offset, self.config.index_interval_bytes)? {
+            self.note_unsynced(open);
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ use super::PartitionLog;
 use super::types::{AbortedTransaction, RecoveryReport};
 use crate::disk::{OpenMode, read_file};
 use crate::producer::{ProducerEntry, ProducerStates, snapshot};
-use crate::segment::{FileKind, Segment, parse_file_name};
+use crate::segment::{FileKind, OpenFile, Segment, parse_file_name};
 use crate::{Millis, Offset, StorageError};
 
 const SNAPSHOT_SIZE_BYTES_MAX: u64 = 1 << 30;
@@ -110,7 +110,7 @@ impl PartitionLog {
         let written = file.write_all_at(&[&self.producers.encode_snapshot()], 0);
         written.map_err(|source| StorageError::io("write", &path, source))?;
         self.producers.on_snapshot_written(offset);
-        self.note_unsynced(path, file);
+        self.note_unsynced(OpenFile { path, file });
         Ok(())
     }
 

@@ -130,7 +130,7 @@ impl PartitionLog {
             outcome = outcome.and(self.retire(segment));
             outcome = outcome.and(self.retire_file(segment.base_offset(), FileKind::Snapshot));
         }
-        self.unsynced.retain(|(_, path, _)| !removed.iter().any(|segment| belongs_to(path, segment)));
+        self.unsynced.retain(|(_, open)| !removed.iter().any(|segment| belongs_to(&open.path, segment)));
         outcome.map(|()| count)
     }
 
@@ -160,7 +160,7 @@ impl PartitionLog {
         for kind in [FileKind::Log].into_iter().chain(FileKind::COMPANIONS) {
             self.retire_file(segment.base_offset(), kind)?;
         }
-        self.unsynced.retain(|(_, path, _)| !belongs_to(path, segment));
+        self.unsynced.retain(|(_, open)| !belongs_to(&open.path, segment));
         Ok(())
     }
 
@@ -180,7 +180,7 @@ impl PartitionLog {
         for snapshot in self.snapshots()?.into_iter().filter(|snapshot| *snapshot > offset) {
             let path = self.place.path(snapshot, FileKind::Snapshot);
             self.place.remove(&path)?;
-            self.unsynced.retain(|(_, other, _)| *other != path);
+            self.unsynced.retain(|(_, open)| open.path != path);
         }
         Ok(())
     }

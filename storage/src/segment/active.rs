@@ -1,14 +1,10 @@
 //! Writing at the end of a segment, ending it, cutting it.
 
-use std::path::PathBuf;
-use std::sync::Arc;
-
-use super::files::FileKind;
+use super::files::{FileKind, OpenFile};
 use super::scan::Located;
 use super::seal::{self, Finished};
 use super::{Place, Segment};
 use crate::batch::{BatchHeader, NO_TIMESTAMP};
-use crate::disk::DiskFile;
 use crate::{Millis, Offset, StorageError};
 
 /// A failed write.
@@ -103,25 +99,20 @@ impl Segment {
 
     /// Ends the segment, or makes it fit to be left: the largest timestamp goes to the time index, all companions are written whole.
     /// `end_offset` is where the next segment begins. Returns what must be synced besides the `.log`. May be done again.
-    pub(crate) fn finish(
-        &mut self,
-        place: &Place,
-        end_offset: Offset,
-        interval_bytes: u32,
-    ) -> Result<Vec<(PathBuf, Arc<dyn DiskFile>)>, StorageError> {
+    pub(crate) fn finish(&mut self, place: &Place, end_offset: Offset, interval_bytes: u32) -> Result<Vec<OpenFile>, StorageError> {
         self.load_indexes(place, interval_bytes)?;
         let (base_offset, size_bytes) = (self.base_offset, self.size_bytes);
         let inner = self.inner_mut();
         let mut files = Vec::with_capacity(3);
         if let Some(indexes) = &mut inner.indexes {
             assert!(indexes.note_time(), "entries were checked against the log when they were loaded");
-            files.push((place.path(base_offset, FileKind::OffsetIndex), indexes.offsets.finish(place)?));
-            files.push((place.path(base_offset, FileKind::TimeIndex), indexes.times.finish(place)?));
+            files.push(OpenFile { path: place.path(base_offset, FileKind::OffsetIndex), file: indexes.offsets.finish(place)? });
+            files.push(OpenFile { path: place.path(base_offset, FileKind::TimeIndex), file: indexes.times.finish(place)? });
         }
         if let Some(transactions) = &mut inner.transactions
             && let Some(file) = transactions.finish(place, base_offset)?
         {
-            files.push((place.path(base_offset, FileKind::TxnIndex), file));
+            files.push(OpenFile { path: place.path(base_offset, FileKind::TxnIndex), file });
         }
         if inner.transactions.is_some() {
             seal::write(place, base_offset, Finished { end_offset, log_size_bytes: size_bytes })?;

@@ -54,6 +54,13 @@ impl Phase {
     }
 }
 
+/// An open file that is to be synced, with its path for the error.
+#[derive(Clone, Debug)]
+pub(crate) struct OpenFile {
+    pub(crate) path: PathBuf,
+    pub(crate) file: Arc<dyn DiskFile>,
+}
+
 /// The name of a segment's file.
 pub(crate) fn file_name(base_offset: Offset, kind: FileKind) -> String {
     format!("{:020}{}", base_offset.0, kind.suffix())

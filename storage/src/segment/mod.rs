@@ -23,7 +23,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub(crate) use active::RollRules;
-pub(crate) use files::{FileKind, Phase, Place, file_name, parse_file_name};
+pub(crate) use files::{FileKind, OpenFile, Phase, Place, file_name, parse_file_name};
 pub(crate) use read::{SliceError, Sliced, Want};
 pub(crate) use scan::{Located, Scan, ScanError};
 pub(crate) use seal::tidy as tidy_seals;

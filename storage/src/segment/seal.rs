@@ -88,8 +88,8 @@ fn newest(place: &Place, base_offset: Offset) -> Result<Option<(Finished, [Print
         Err(StorageError::Corrupt { .. }) => return Ok(None),
         Err(error) => return Err(error),
     };
-    let lines = text.split(|byte| *byte == b'\n').filter_map(parse);
-    Ok(lines.filter(|(base, ..)| *base == base_offset).last().map(|(_, finished, prints)| (finished, prints)))
+    let mut lines = text.split(|byte| *byte == b'\n').filter_map(parse);
+    Ok(lines.rfind(|(base, ..)| *base == base_offset).map(|(_, finished, prints)| (finished, prints)))
 }
 
 fn parse(line: &[u8]) -> Option<(Offset, Finished, [Print; 3])> {
