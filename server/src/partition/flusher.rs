@@ -44,7 +44,7 @@ impl Flusher {
     pub fn submit(&self, partition: Arc<Partition>) {
         let mut queue = self.shared.lock();
         queue.partitions.push_back(partition);
-        if queue.threads.len() < THREADS && queue.partitions.len() > queue.threads.len() {
+        if !queue.stopping && queue.threads.len() < THREADS && queue.partitions.len() > queue.threads.len() {
             let flusher = self.handle();
             let name = format!("ottla-flush-{}", queue.threads.len());
             match std::thread::Builder::new().name(name).spawn(move || flusher.run()) {
@@ -62,6 +62,11 @@ impl Flusher {
             let outcome = plan.run();
             partition.complete_flush(self, plan, outcome);
         }
+    }
+
+    #[cfg(test)]
+    pub(super) fn queued(&self) -> usize {
+        self.shared.lock().partitions.len()
     }
 
     /// Finishes what is queued and ends the threads.

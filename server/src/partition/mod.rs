@@ -8,6 +8,8 @@ pub mod flusher;
 mod high_watermark;
 pub mod registry;
 mod role;
+#[cfg(test)]
+mod tests;
 mod waiters;
 
 pub use role::Role;
@@ -18,7 +20,7 @@ use ottla_storage::log::{
     AbortedTransaction, AppendInfo, AppendOrigin, FlushPlan, FoundOffset, ListOffset, LogConfig, PartitionLog, ReadPlan,
 };
 use ottla_storage::{LeaderEpoch, LogId, Millis, Offset};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use waiters::Waiters;
 
 /// What a partition obeys of its topic's configuration.
@@ -35,6 +37,8 @@ pub struct PartitionConfig {
 pub struct Partition {
     id: LogId,
     state: Mutex<State>,
+    /// Told when no flush runs any more.
+    flushes_ended: Condvar,
 }
 
 #[derive(Debug)]
@@ -47,7 +51,9 @@ struct State {
     changes: u64,
     flush_due: bool,
     flush_queued: bool,
-    /// When the oldest unflushed record came in, for `flush.ms`.
+    /// Plans that were handed out and have not come back.
+    flushes_running: u32,
+    /// When the oldest record came in that no flush covers yet, for `flush.ms`.
     unflushed_since_ms: Option<i64>,
 }
 
@@ -133,9 +139,10 @@ impl Partition {
             changes: 0,
             flush_due: false,
             flush_queued: false,
+            flushes_running: 0,
             unflushed_since_ms: None,
         };
-        Self { id, state: Mutex::new(state) }
+        Self { id, state: Mutex::new(state), flushes_ended: Condvar::new() }
     }
 
     /// Which partition this is.
@@ -145,7 +152,13 @@ impl Partition {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(|poisoned| {
+            // Somebody stopped half way through a change: what the log believes of itself is no longer known to be so.
+            let mut state = poisoned.into_inner();
+            self.state.clear_poison();
+            state.fail("a request failed in the middle of a change; the log is read back when the broker restarts");
+            state
+        })
     }
 
     /// Takes a role from a metadata record. A new leader epoch is noted in the log's epoch cache before anything is appended under it.
@@ -188,7 +201,10 @@ impl Partition {
         state.role = Role::Follower { leader: -1, leader_epoch: LeaderEpoch(-1) };
         state.changes += 1;
         state.waiters.wake_all();
-        state.log.take()
+        let log = state.log.take();
+        // A flush writes to the log's directory by name, and that name may soon be another log's.
+        drop(self.flushes_ended.wait_while(state, |state| state.flushes_running > 0).unwrap_or_else(PoisonError::into_inner));
+        log
     }
 
     /// This broker's role.
@@ -217,12 +233,21 @@ impl Partition {
             return Err(PartitionError::NotEnoughReplicas { isr, min_insync_replicas: state.config.min_insync_replicas });
         }
         let log = state.log.as_mut().ok_or_else(|| PartitionError::Offline("the log is closed".to_owned()))?;
-        let info = log.append_as_leader(Millis(now_ms), records, leader_epoch, origin)?;
+        let appended = log.append_as_leader(Millis(now_ms), records, leader_epoch, origin);
+        let info = match appended {
+            Ok(info) => info,
+            Err(error) => {
+                if log.is_offline() {
+                    state.fail(&error.to_string());
+                }
+                return Err(error.into());
+            }
+        };
         let end = info.last_offset.plus(1);
-        if log.unflushed_messages() >= state.config.log.flush_messages && !info.duplicate {
-            state.flush_due = true;
+        if !info.duplicate {
+            state.flush_due |= log.unflushed_messages() >= state.config.log.flush_messages;
+            state.unflushed_since_ms.get_or_insert(now_ms);
         }
-        state.unflushed_since_ms.get_or_insert(now_ms);
         let flush = (state.flush_due && log.recovery_point() < end).then_some(WakeAt::Flushed(end));
         if flush.is_some() && !std::mem::replace(&mut state.flush_queued, true) {
             flusher.submit(Arc::clone(self));
@@ -318,10 +343,7 @@ impl Partition {
     /// True when what was waited for holds; an error when it never will.
     pub fn reached(&self, at: WakeAt) -> Result<bool, PartitionError> {
         let state = self.lock();
-        if let Role::Offline { reason } = &state.role {
-            return Err(PartitionError::Offline(reason.clone()));
-        }
-        let Some(log) = &state.log else { return Err(PartitionError::NotLeader) };
+        let log = state.leader_log(-1)?;
         Ok(match at {
             WakeAt::AnyChange => true,
             WakeAt::HighWatermark(offset) => log.high_watermark() >= offset,
@@ -338,7 +360,11 @@ impl Partition {
     pub fn flush_if_old(self: &Arc<Self>, flusher: &flusher::Flusher, now_ms: i64) {
         let mut state = self.lock();
         let flush_ms = state.config.log.flush_ms;
-        let old = state.unflushed_since_ms.is_some_and(|since| now_ms.saturating_sub(since) >= flush_ms);
+        let old = state.unflushed_since_ms.as_mut().is_some_and(|since| {
+            // A clock that jumped back must not put the flush off.
+            *since = now_ms.min(*since);
+            now_ms.saturating_sub(*since) >= flush_ms
+        });
         if old && !std::mem::replace(&mut state.flush_queued, true) {
             flusher.submit(Arc::clone(self));
         }
@@ -349,34 +375,41 @@ impl Partition {
     pub fn prepare_flush(&self) -> Option<FlushPlan> {
         let mut state = self.lock();
         state.flush_queued = false;
-        state.log.as_ref().map(PartitionLog::prepare_flush)
+        let plan = state.log.as_ref().map(PartitionLog::prepare_flush)?;
+        state.flushes_running += 1;
+        state.unflushed_since_ms = None;
+        Some(plan)
     }
 
     /// Takes note of a finished flush; what came in meanwhile and is due is queued again.
     pub fn complete_flush(self: &Arc<Self>, flusher: &flusher::Flusher, plan: FlushPlan, outcome: Result<(), ottla_storage::StorageError>) {
         let mut state = self.lock();
         let state = &mut *state;
-        let Some(log) = &mut state.log else { return };
-        match outcome {
-            Ok(()) => {
-                log.complete_flush(plan);
-                state.unflushed_since_ms = state.unflushed_since_ms.filter(|_| log.unflushed_messages() > 0);
-                state.flush_due = log.unflushed_messages() >= state.config.log.flush_messages;
-                if state.flush_due && !std::mem::replace(&mut state.flush_queued, true) {
-                    flusher.submit(Arc::clone(self));
-                }
-                state.advance();
-            }
-            Err(error) => {
-                // A failed sync is final: the kernel may have dropped the pages (RELIABILITY.md 0.3).
-                let reason = error.to_string();
-                tracing::error!(log = %self.id, %reason, "flush failed, the partition is offline until the broker restarts");
-                log.fail(&reason);
-                state.role = Role::Offline { reason };
-                state.changes += 1;
-                state.waiters.wake_all();
-            }
+        state.flushes_running -= 1;
+        if state.flushes_running == 0 {
+            self.flushes_ended.notify_all();
         }
+        let Some(log) = &mut state.log else { return };
+        if let Err(error) = outcome {
+            // A failed sync is final: the kernel may have dropped the pages (RELIABILITY.md 0.3).
+            let reason = error.to_string();
+            tracing::error!(log = %self.id, %reason, "flush failed, the partition is offline until the broker restarts");
+            state.fail(&reason);
+            return;
+        }
+        let up_to = plan.up_to();
+        log.complete_flush(plan);
+        if log.is_offline() {
+            // Nothing more can be flushed, and nobody need wait for it.
+            return state.fail("the log is offline");
+        }
+        // A plan that a truncation overtook has covered nothing.
+        let overtaken = log.recovery_point() < up_to.min(log.log_end_offset());
+        state.flush_due = log.unflushed_messages() >= state.config.log.flush_messages;
+        if (state.flush_due || overtaken) && !std::mem::replace(&mut state.flush_queued, true) {
+            flusher.submit(Arc::clone(self));
+        }
+        state.advance();
     }
 }
 
@@ -399,19 +432,27 @@ impl State {
         self.log.as_ref().ok_or(PartitionError::NotLeader)
     }
 
+    /// Serves nothing any more until the broker restarts.
+    fn fail(&mut self, reason: &str) {
+        if let Some(log) = &mut self.log {
+            log.fail(reason);
+            self.role = Role::Offline { reason: reason.to_owned() };
+        }
+        self.changes += 1;
+        self.waiters.wake_all();
+    }
+
     /// Moves the high watermark as far as it may and wakes whoever waited for that.
     fn advance(&mut self) {
         let Some(log) = &mut self.log else { return };
         let own = high_watermark::Own { log_end_offset: log.log_end_offset(), flushed: log.recovery_point(), flush_due: self.flush_due };
         let (before, stable_before) = (log.high_watermark(), log.last_stable_offset());
-        let after = high_watermark::decide(before, own, []);
-        if after > before {
-            log.set_high_watermark(after);
+        if matches!(self.role, Role::Leader { .. }) {
+            log.set_high_watermark(high_watermark::decide(before, own, []));
         }
-        if log.high_watermark() != before || log.last_stable_offset() != stable_before {
-            self.changes += 1;
-        }
-        self.waiters.wake(log.high_watermark(), log.recovery_point());
+        let moved = log.high_watermark() != before || log.last_stable_offset() != stable_before;
+        self.changes += u64::from(moved);
+        self.waiters.wake(moved, log.high_watermark(), log.recovery_point());
     }
 }
 

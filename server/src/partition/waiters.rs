@@ -55,11 +55,11 @@ impl Waiters {
         }
     }
 
-    /// Wakes and forgets whoever waited for what now holds.
-    pub(super) fn wake(&mut self, high_watermark: Offset, flushed: Offset) {
+    /// Wakes and forgets whoever waited for what now holds; `moved` says whether anything a reader sees did.
+    pub(super) fn wake(&mut self, moved: bool, high_watermark: Offset, flushed: Offset) {
         self.0.retain(|(waiter, at)| {
             let due = match at {
-                WakeAt::AnyChange => true,
+                WakeAt::AnyChange => moved,
                 WakeAt::HighWatermark(offset) => high_watermark >= *offset,
                 WakeAt::Flushed(offset) => flushed >= *offset,
             };
@@ -94,10 +94,12 @@ mod tests {
         waiters.park(&hw, WakeAt::HighWatermark(Offset(10)));
         waiters.park(&flush, WakeAt::Flushed(Offset(5)));
         waiters.park(&any, WakeAt::AnyChange);
-        waiters.wake(Offset(9), Offset(4));
+        waiters.wake(false, Offset(9), Offset(4));
+        assert_eq!(waiters.len(), 3, "nothing that anybody sees has changed");
+        waiters.wake(true, Offset(9), Offset(4));
         assert_eq!(waiters.len(), 2, "only the one for any change left");
-        waiters.wake(Offset(9), Offset(5));
-        waiters.wake(Offset(10), Offset(5));
+        waiters.wake(false, Offset(9), Offset(5));
+        waiters.wake(false, Offset(10), Offset(5));
         assert_eq!(waiters.len(), 0);
     }
 
