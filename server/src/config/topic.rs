@@ -58,6 +58,7 @@ impl TopicConfig {
                     compact: cleanup.items().any(|policy| policy == "compact"),
                 },
                 compression: compression(&of),
+                batch_strict: config.batch_strict(),
                 delete_retention_ms: number("delete.retention.ms"),
                 min_compaction_lag_ms: number("min.compaction.lag.ms"),
                 max_compaction_lag_ms: number("max.compaction.lag.ms"),

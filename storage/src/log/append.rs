@@ -375,7 +375,7 @@ fn validate_options(config: &super::LogConfig, now: Millis, origin: AppendOrigin
         origin: batch_origin(origin),
         timestamps,
         require_keys: config.cleanup_policy.compact,
-        strict: false,
+        strict: config.batch_strict,
         decompress_limit_bytes: DECOMPRESS_LIMIT_BYTES_DEFAULT,
     }
 }

@@ -61,6 +61,8 @@ pub struct LogConfig {
     pub cleanup_policy: CleanupPolicy,
     /// `compression.type` with its level.
     pub compression: TopicCompression,
+    /// `ottla.batch.strict` (a broker key): compressed batches of clients are opened, within bounds, before they are stored.
+    pub batch_strict: bool,
     /// `delete.retention.ms`: how long the cleaner keeps tombstones and markers.
     pub delete_retention_ms: i64,
     /// `min.compaction.lag.ms`.
@@ -95,6 +97,7 @@ impl Default for LogConfig {
             message_timestamp_after_max_ms: 3_600_000,
             cleanup_policy: CleanupPolicy { delete: true, compact: false },
             compression: TopicCompression::Producer,
+            batch_strict: false,
             delete_retention_ms: DAY_MS,
             min_compaction_lag_ms: 0,
             max_compaction_lag_ms: i64::MAX,

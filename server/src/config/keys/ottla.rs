@@ -10,7 +10,7 @@ use super::super::key::{
 #[rustfmt::skip]
 pub(super) const KEYS: &[KeyDef] = &[
     key("ottla.batch.strict", Bool, "false", Medium)
-        .later("Whether Produce also decompresses every batch, within bounds, and walks its records before it is stored."),
+        .doc("Whether Produce also decompresses every batch, within bounds, and walks its records before it is stored."),
     unset("ottla.cluster.id", Text, Medium).not_empty()
         .doc("Cluster id given to an empty data directory; 22 characters of URL-safe base64. Unset makes a random one."),
     key("ottla.limit.connection.rate.per.ip", Int, "200", Low).at_least(1)
