@@ -3,7 +3,7 @@
 //! Advertised from 0, as Kafka does: librdkafka takes a higher minimum for "no compression" (KAFKA-18659). v0-2 close the connection.
 //! v3 transactional id · v5 log start offset · v7 zstd · v8 record errors (KIP-467) · v9 flexible · v10 leader discovery (KIP-951) ·
 //! v12 implicit transaction partitions (KIP-890) · v13 topic ids (KIP-516).
-//! Not done: verification of transactional appends (with the transaction coordinator).
+//! Not done: transactional batches (with the transaction coordinator): INVALID_TXN_STATE, as for a transaction nobody began.
 
 use super::{RawApi, RequestContext};
 use crate::auth::{Operation, Resource};

@@ -17,7 +17,7 @@ pub use waiters::{Waiter, WakeAt};
 
 use crate::errors::PartitionError;
 use ottla_storage::log::{
-    AbortedTransaction, AppendInfo, AppendOrigin, FlushPlan, FoundOffset, ListOffset, LogConfig, PartitionLog, ReadPlan,
+    AbortedTransaction, AppendInfo, AppendOrigin, FlushPlan, FoundOffset, ListOffset, LogConfig, PartitionLog, ReadPlan, TransactionCheck,
 };
 use ottla_storage::{LeaderEpoch, LogId, Millis, Offset};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -233,7 +233,10 @@ impl Partition {
             return Err(PartitionError::NotEnoughReplicas { isr, min_insync_replicas: state.config.min_insync_replicas });
         }
         let log = state.log.as_mut().ok_or_else(|| PartitionError::Offline("the log is closed".to_owned()))?;
-        let appended = log.append_as_leader(Millis(now_ms), records, leader_epoch, origin);
+        // Until there is a transaction coordinator nothing vouches for a transaction: one that nobody can end would hold back every
+        // read_committed reader for good.
+        let check = if origin == AppendOrigin::Client { TransactionCheck::Verified(None) } else { TransactionCheck::Unchecked };
+        let appended = log.append_as_leader_checked(Millis(now_ms), records, leader_epoch, origin, check);
         let info = match appended {
             Ok(info) => info,
             Err(error) => {
