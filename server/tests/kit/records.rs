@@ -14,13 +14,14 @@ pub struct Batch {
     entries: Vec<(i64, Option<Vec<u8>>, Vec<u8>)>,
     producer: (i64, i16, i32),
     compression: Compression,
+    transactional: bool,
 }
 
 impl Batch {
     /// Records with these values, without keys, all at [`BASE_MS`].
     pub fn of(values: &[&str]) -> Self {
         let entries = values.iter().map(|value| (BASE_MS, None, value.as_bytes().to_vec())).collect();
-        Self { entries, producer: (-1, -1, -1), compression: Compression::None }
+        Self { entries, producer: (-1, -1, -1), compression: Compression::None, transactional: false }
     }
 
     /// `count` records.
@@ -57,6 +58,12 @@ impl Batch {
         self
     }
 
+    /// As part of a transaction.
+    pub fn transactional(mut self) -> Self {
+        self.transactional = true;
+        self
+    }
+
     /// With this codec.
     pub fn compressed(mut self, compression: Compression) -> Self {
         self.compression = compression;
@@ -68,6 +75,9 @@ impl Batch {
         let (id, epoch, sequence) = self.producer;
         let builder = BatchBuilder::new().compression(self.compression, None);
         let mut builder = builder.producer(ProducerId(id), ProducerEpoch(epoch), Sequence(sequence));
+        if self.transactional {
+            builder = builder.transactional();
+        }
         for (ms, key, value) in &self.entries {
             builder.push(Millis(*ms), key.as_deref(), Some(value), &[]);
         }

@@ -1,7 +1,9 @@
-//! Rows 20 to 22: who the brokers are and how a client reaches them.
+//! Rows 21, 22 and 86: who the brokers are, how a client reaches them, and what they do not say.
 
-use crate::kit::{Client, Kit};
-use kafka_protocol::messages::{DescribeClusterRequest, MetadataRequest};
+use crate::kit::{Client, FetchOne, Kit, name};
+use kafka_protocol::messages::fetch_request::FetchTopic;
+use kafka_protocol::messages::{ApiVersionsRequest, ApiVersionsResponse, DescribeClusterRequest, MetadataRequest};
+use kafka_protocol::protocol::{Decodable, StrBytes};
 
 fn addresses(client: &mut Client) -> Vec<(String, i32)> {
     let of_cluster = client.ask(0, &DescribeClusterRequest::default());
@@ -53,4 +55,33 @@ fn row_22_a_listener_on_every_interface_tells_the_address_the_client_came_to() {
         let mut client = Client::to((address.parse::<std::net::IpAddr>().expect("an address"), port).into());
         assert_eq!(addresses(&mut client), [(address.to_owned(), i32::from(port))]);
     }
+}
+
+// librdkafka up to 2.0.2 mis-skips tagged fields, so none may be sent that says nothing.
+#[test]
+fn row_86_tagged_fields_with_default_values_are_not_sent() {
+    let kit = Kit::start();
+    let mut client = kit.connect();
+    for version in [3, 4] {
+        let word = StrBytes::from_static_str;
+        let request = ApiVersionsRequest::default().with_client_software_name(word("kit")).with_client_software_version(word("1"));
+        client.send(version, &request);
+        let answer = client.receive_bytes();
+        let decoded = ApiVersionsResponse::decode(&mut answer.slice(4..), version).expect("a valid answer");
+        let told = usize::from(!decoded.supported_features.is_empty())
+            + usize::from(decoded.finalized_features_epoch != -1)
+            + usize::from(!decoded.finalized_features.is_empty())
+            + usize::from(decoded.zk_migration_ready);
+        // Correlation id, error, count of keys (one byte up to 127), keys of 7 bytes, throttle time; then the number of tags.
+        assert!(decoded.api_keys.len() < 127);
+        let tags_at = 4 + 2 + 1 + 7 * decoded.api_keys.len() + 4;
+        assert_eq!(usize::from(answer[tags_at]), told, "v{version}");
+        assert!(told <= 3, "v{version}: this broker never was in ZooKeeper");
+    }
+    // Answers without anything special end in an empty list of tags.
+    client.create("t", 1, &[]);
+    let topic = FetchTopic::default().with_topic(name("t")).with_partitions(vec![FetchOne::from(0).partition(0)]);
+    client.send(12, &FetchOne::from(0).request(topic));
+    let answer = client.receive_bytes();
+    assert!(answer.ends_with(&[1, 0, 0, 0]), "empty records, no tags of partition, topic and answer: {answer:?}");
 }

@@ -7,6 +7,7 @@ mod hostile;
 mod idempotence;
 #[path = "../kit/mod.rs"]
 mod kit;
+mod leaders;
 mod listeners;
 mod metadata;
 mod offsets;

@@ -1,11 +1,11 @@
 //! Rows 23 to 27, 32 to 34: what Produce takes, refuses and rewrites.
 
-use crate::kit::{BASE_MS, Batch, Client, Kit, name};
+use crate::kit::{BASE_MS, Batch, Client, FetchOne, Kit, name, seen};
 use bytes::Bytes;
 use kafka_protocol::messages::ProduceRequest;
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
-use ottla_storage::batch::TimestampType;
 use ottla_storage::batch::compression::Compression;
+use ottla_storage::batch::{BatchHeader, TimestampType};
 
 const CODECS: [Compression; 5] = [Compression::None, Compression::Gzip, Compression::Snappy, Compression::Lz4, Compression::Zstd];
 
@@ -186,4 +186,52 @@ fn row_34_too_few_in_sync_replicas_refuse_before_the_append() {
         assert_eq!(answer.responses[0].partition_responses[0].error_code, 0, "acks=1 does not ask the others");
         kit.restart();
     }
+}
+
+/// A batch whose header and CRC are right and whose records are noise.
+fn noise(codec: Compression) -> Bytes {
+    let mut bytes = Batch::count(3).compressed(codec).bytes().to_vec();
+    let mut header = BatchHeader::read(&bytes).expect("a header");
+    for byte in &mut bytes[61..] {
+        *byte ^= 0x5a;
+    }
+    header.stamp_create_time(header.max_timestamp(), &bytes[61..]);
+    bytes[..61].copy_from_slice(header.as_bytes());
+    bytes.into()
+}
+
+#[test]
+fn row_92_compressed_noise_never_makes_a_topic_unreadable() {
+    for strict in [false, true] {
+        let kit = Kit::with(&format!("ottla.batch.strict={strict}"));
+        let mut client = kit.connect();
+        client.create("t", 1, &[]);
+        for codec in &CODECS[1..] {
+            let error = try_bytes(&mut client, "t", noise(*codec));
+            assert_eq!(error == 0, !strict, "{codec:?}: only the strict look inside");
+            client.produce("t", 0, &Batch::of(&["good"]).at(&[10]).compressed(*codec));
+        }
+        let last = end(&mut client, "t") - 1;
+        let answer = client.fetch("t", 0, &FetchOne::from(last));
+        assert_eq!((answer.error_code, answer.high_watermark), (0, last + 1));
+        assert_eq!(seen(&answer.records.expect("never null")).len(), 1);
+        let all = client.fetch("t", 0, &FetchOne::from(0));
+        assert_eq!((all.error_code, all.records.expect("never null").is_empty()), (0, false));
+        client.list(8, "t", 0, BASE_MS + 5);
+        assert_eq!(client.produce("t", 0, &Batch::of(&["more"])), last + 1);
+    }
+}
+
+// A transaction that nobody can end would hold back every read_committed reader for good.
+#[test]
+fn row_32_a_transactional_batch_without_a_transaction_is_not_written() {
+    let kit = Kit::start();
+    let mut client = kit.connect();
+    client.create("t", 1, &[]);
+    let pid = client.producer_id();
+    let transactional = Batch::of(&["a"]).by(pid, 0, 0).transactional();
+    assert_eq!(client.try_produce("t", 0, &transactional).error_code, 48);
+    assert_eq!(client.produce("t", 0, &Batch::of(&["b"]).by(pid, 0, 0)), 0);
+    let answer = client.fetch("t", 0, &FetchOne::from(0));
+    assert_eq!((answer.high_watermark, answer.last_stable_offset), (1, 1));
 }
