@@ -52,6 +52,8 @@ pub struct PartitionLog {
     epochs: LeaderEpochCache,
     epochs_on_disk: Vec<EpochEntry>,
     producers: ProducerStates,
+    /// Offsets of the snapshot files, rising.
+    snapshots: Vec<Offset>,
     health: Health,
     corruption: Option<Corruption>,
     recovery_point: Offset,

@@ -4,7 +4,7 @@ use super::PartitionLog;
 use super::types::{AbortedTransaction, RecoveryReport};
 use crate::disk::{OpenMode, read_file};
 use crate::producer::{ProducerEntry, ProducerStates, snapshot};
-use crate::segment::{FileKind, OpenFile, Segment, parse_file_name};
+use crate::segment::{FileKind, OpenFile, Segment};
 use crate::{Millis, Offset, StorageError};
 
 const SNAPSHOT_SIZE_BYTES_MAX: u64 = 1 << 30;
@@ -30,7 +30,7 @@ impl PartitionLog {
 
     /// Loads the newest readable snapshot at or below `up_to`; unreadable ones are skipped.
     fn load_snapshot(&self, states: &mut ProducerStates, up_to: Offset) -> Result<Option<Offset>, StorageError> {
-        for offset in self.snapshots()?.into_iter().rev().filter(|offset| *offset <= up_to) {
+        for offset in self.snapshots.iter().rev().copied().filter(|offset| *offset <= up_to) {
             match self.read_snapshot(offset)? {
                 Some(entries) => {
                     states.load(offset, entries, REPLAY);
@@ -48,16 +48,6 @@ impl PartitionLog {
             Err(StorageError::Corrupt { .. }) => Ok(None),
             Err(error) => Err(error),
         }
-    }
-
-    /// Offsets of the snapshot files, rising.
-    pub(super) fn snapshots(&self) -> Result<Vec<Offset>, StorageError> {
-        let entries = self.place.disk.list(&self.place.dir).map_err(|source| StorageError::io("list", &self.place.dir, source))?;
-        let names = entries.iter().filter_map(|entry| parse_file_name(&entry.name));
-        let mut offsets: Vec<Offset> =
-            names.filter(|(_, kind, phase)| *kind == FileKind::Snapshot && phase.is_none()).map(|(offset, ..)| offset).collect();
-        offsets.sort_unstable();
-        Ok(offsets)
     }
 
     /// Takes note of the batches in `from..up_to`; `aborted` hears of each aborted transaction and the segment of its marker.
@@ -110,6 +100,9 @@ impl PartitionLog {
         let written = file.write_all_at(&[&self.producers.encode_snapshot()], 0);
         written.map_err(|source| StorageError::io("write", &path, source))?;
         self.producers.on_snapshot_written(offset);
+        if let Err(at) = self.snapshots.binary_search(&offset) {
+            self.snapshots.insert(at, offset);
+        }
         self.note_unsynced(OpenFile { path, file });
         Ok(())
     }
@@ -118,16 +111,31 @@ impl PartitionLog {
     /// there were any of the last kind: they say what is no longer so.
     pub(super) fn remove_stray_snapshots(&mut self) -> Result<bool, StorageError> {
         let log_end = self.log_end_offset();
-        let snapshots = self.snapshots()?;
-        let newest = snapshots.iter().rev().find(|offset| **offset <= log_end).copied();
-        let mut beyond = false;
-        for offset in snapshots {
+        let newest = self.snapshots.iter().rev().find(|offset| **offset <= log_end).copied();
+        let is_stray = |offset: Offset| {
             let at_segment = self.segments.binary_search_by_key(&offset, Segment::base_offset).is_ok();
-            if offset > log_end || (Some(offset) != newest && !at_segment) {
-                self.place.remove(&self.place.path(offset, FileKind::Snapshot))?;
-                beyond |= offset > log_end;
-            }
+            offset > log_end || (Some(offset) != newest && !at_segment)
+        };
+        let stray: Vec<Offset> = self.snapshots.iter().copied().filter(|offset| is_stray(*offset)).collect();
+        for offset in &stray {
+            self.forget_snapshot(*offset)?;
         }
-        Ok(beyond)
+        Ok(stray.last().is_some_and(|last| *last > log_end))
+    }
+
+    /// Removes the snapshots beyond `offset`.
+    pub(super) fn forget_snapshots_after(&mut self, offset: Offset) -> Result<(), StorageError> {
+        while let Some(last) = self.snapshots.last().copied().filter(|last| *last > offset) {
+            self.forget_snapshot(last)?;
+        }
+        Ok(())
+    }
+
+    fn forget_snapshot(&mut self, offset: Offset) -> Result<(), StorageError> {
+        let path = self.place.path(offset, FileKind::Snapshot);
+        self.place.remove(&path)?;
+        self.snapshots.retain(|snapshot| *snapshot != offset);
+        self.unsynced.retain(|(_, open)| open.path != path);
+        Ok(())
     }
 }

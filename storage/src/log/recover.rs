@@ -31,11 +31,14 @@ impl PartitionLog {
         let dir = root.join(id.directory_name());
         disk.create_dir_all(&dir).map_err(|source| StorageError::io("create", &dir, source))?;
         let place = Place { disk, dir };
-        finish_interrupted_work(&place)?;
         let mut report = RecoveryReport::default();
-        let mut segments = find_segments(&place, how.now)?;
+        let FoundFiles { mut segments, mut snapshots } = find_files(&place, how.now)?;
         if segments.is_empty() {
-            forget_snapshots(&place)?;
+            if !snapshots.is_empty() {
+                // Without records nothing is known of producers either. For good, before a new segment is found beside them.
+                snapshots.drain(..).try_for_each(|offset| place.remove(&place.path(offset, FileKind::Snapshot)))?;
+                place.sync_dir()?;
+            }
             segments.push(Segment::create(&place, how.log_start_offset.max(Offset(0)), how.now)?);
             // Were this name lost and a later segment's not, nobody could tell that the log's beginning is missing.
             place.sync_dir()?;
@@ -53,6 +56,7 @@ impl PartitionLog {
             epochs_on_disk: epochs.entries().to_vec(),
             epochs,
             producers,
+            snapshots,
             health: Health::Writable,
             corruption: None,
             recovery_point: Offset(0),
@@ -66,6 +70,8 @@ impl PartitionLog {
             config,
         };
         log.load(how, &mut report)?;
+        // Ten thousand idle partitions hold no descriptors; the first use opens what it needs.
+        log.segments.iter().for_each(Segment::release_file);
         Ok((log, report))
     }
 
@@ -73,6 +79,7 @@ impl PartitionLog {
         let interval_bytes = self.config.index_interval_bytes;
         let removals_before = self.dir_changes;
         let mut clean = how.clean;
+        let mut producers_known = false;
         if clean {
             let Some(active) = self.segments.last() else { return Err(self.no_segment()) };
             report.indexes_rebuilt += usize::from(active.load_indexes(&self.place, interval_bytes)?);
@@ -82,7 +89,7 @@ impl PartitionLog {
             // A stop said to be clean that left a bad end: only the last segment is in doubt.
             let last_base = self.segments.last().map_or(Offset(0), Segment::base_offset);
             let scan_from = if how.clean { last_base } else { how.recovery_point };
-            self.scan_from(self.segment_index(scan_from), &how, report)?;
+            producers_known = self.scan_from(self.segment_index(scan_from), &how, report)?;
         }
         let Some(active) = self.segments.last() else { return Err(self.no_segment()) };
         let mut log_end = active.next_offset(&self.place, interval_bytes)?;
@@ -90,7 +97,9 @@ impl PartitionLog {
             if self.corruption.is_none() {
                 self.discard_segments_from(0)?;
                 // With the records goes what was known of their producers, as in Kafka.
-                forget_snapshots(&self.place)?;
+                self.forget_snapshots_after(Offset(-1))?;
+                self.place.sync_dir()?;
+                producers_known = false;
                 self.segments.push(Segment::create(&self.place, how.log_start_offset, how.now)?);
                 self.dir_changes += 1;
             }
@@ -102,13 +111,13 @@ impl PartitionLog {
         // Lost, or written when the log began later than it does now.
         let epochs_lost = self.epochs.earliest().is_none_or(|earliest| earliest.start_offset > log_start);
         let rebuild_epochs = epochs_lost && log_end > log_start;
-        if let Err(error) = self.load_states(rebuild_epochs, log_end, report) {
+        if let Err(error) = self.load_states(rebuild_epochs, producers_known, log_end, report) {
             let StorageError::Corrupt { .. } = error else { return Err(error) };
             // A batch below the end cannot be read. Everything there is said to be on disk, so this is damage.
             let all_is_on_disk = OpenOptions { recovery_point: log_end, ..how };
             self.scan_from(0, &all_is_on_disk, report)?;
             log_end = self.active().next_offset(&self.place, interval_bytes)?;
-            self.load_states(rebuild_epochs, log_end, report)?;
+            self.load_states(rebuild_epochs, false, log_end, report)?;
         }
         let log_start = log_start.min(log_end);
         self.epochs.truncate_from_end(log_end);
@@ -130,15 +139,25 @@ impl PartitionLog {
         Ok(())
     }
 
-    fn load_states(&mut self, rebuild_epochs: bool, log_end: Offset, report: &mut RecoveryReport) -> Result<(), StorageError> {
+    fn load_states(
+        &mut self,
+        rebuild_epochs: bool,
+        producers_known: bool,
+        log_end: Offset,
+        report: &mut RecoveryReport,
+    ) -> Result<(), StorageError> {
         if rebuild_epochs {
             self.rebuild_epochs()?;
+        }
+        if producers_known {
+            self.producers.set_end_offset(log_end);
+            return Ok(());
         }
         self.load_producers(log_end, Some(report))
     }
 
-    /// Reads the segments from `first` on, batch by batch.
-    fn scan_from(&mut self, first: usize, how: &OpenOptions, report: &mut RecoveryReport) -> Result<(), StorageError> {
+    /// Reads the segments from `first` on, batch by batch. True when the producer state is as of the log's end afterwards.
+    fn scan_from(&mut self, first: usize, how: &OpenOptions, report: &mut RecoveryReport) -> Result<bool, StorageError> {
         let recovery_point = how.recovery_point;
         let interval_bytes = self.config.index_interval_bytes;
         let base_offset = self.segments.get(first).map_or(Offset(0), Segment::base_offset);
@@ -176,14 +195,16 @@ impl PartitionLog {
                 _ => None,
             };
             if let Some((position, reason)) = bad {
-                return self.judge(index, position, reason, found.next_offset, how, report);
+                self.judge(index, position, reason, found.next_offset, how, report)?;
+                // A batch that is cut after all may have been taken note of.
+                return Ok(false);
             }
             if let Some(end) = segment_end {
                 self.finish_segment(index, end)?;
             }
             index += 1;
         }
-        Ok(())
+        Ok(true)
     }
 
     /// A segment whose offsets do not reach the next one: were its last writes lost with the power? What it was finished with tells.
@@ -323,7 +344,7 @@ fn finish_interrupted_work(place: &Place) -> Result<(), StorageError> {
             let path = place.dir.join(name);
             let file = place.open(&path, crate::disk::OpenMode::Read)?;
             let size_bytes = file.len().map_err(|source| StorageError::io("read", &path, source))?;
-            let mut scan = crate::segment::Scan::new(file, path, *base_offset, 0, size_bytes);
+            let mut scan = crate::segment::Scan::new(place, file, *base_offset, 0, size_bytes);
             while let Ok(Some(_)) = scan.next_header() {}
             ranges.push((*base_offset, scan.offset_min()));
         }
@@ -342,26 +363,31 @@ fn finish_interrupted_work(place: &Place) -> Result<(), StorageError> {
     Ok(())
 }
 
-/// Without records nothing is known of producers either. For good, before a new segment is found beside them.
-fn forget_snapshots(place: &Place) -> Result<(), StorageError> {
-    for entry in place.disk.list(&place.dir).map_err(|source| StorageError::io("list", &place.dir, source))? {
-        if let Some((_, FileKind::Snapshot, _)) = parse_file_name(&entry.name) {
-            place.remove(&place.dir.join(&entry.name))?;
-        }
-    }
-    place.sync_dir()
+/// What lies in a log's directory.
+struct FoundFiles {
+    /// In offset order.
+    segments: Vec<Segment>,
+    /// Rising.
+    snapshots: Vec<Offset>,
 }
 
-/// The segments in offset order; companions without a `.log` are removed.
-fn find_segments(place: &Place, now: Millis) -> Result<Vec<Segment>, StorageError> {
-    let entries = place.disk.list(&place.dir).map_err(|source| StorageError::io("list", &place.dir, source))?;
+/// Looks through the directory, finishing what was interrupted; companions without a `.log` are removed.
+fn find_files(place: &Place, now: Millis) -> Result<FoundFiles, StorageError> {
+    let list = || place.disk.list(&place.dir).map_err(|source| StorageError::io("list", &place.dir, source));
+    let mut entries = list()?;
+    if entries.iter().any(|entry| matches!(parse_file_name(&entry.name), Some((_, _, Some(_))))) {
+        finish_interrupted_work(place)?;
+        entries = list()?;
+    }
     let mut logs = BTreeMap::new();
     let mut companions = Vec::new();
+    let mut snapshots = Vec::new();
     for entry in &entries {
         match parse_file_name(&entry.name) {
             Some((base_offset, FileKind::Log, None)) => drop(logs.insert(base_offset, entry.size_bytes)),
-            Some((_, FileKind::Snapshot, _)) | None => {}
-            Some((base_offset, ..)) => companions.push((base_offset, &entry.name)),
+            Some((offset, FileKind::Snapshot, None)) => snapshots.push(offset),
+            Some((base_offset, _, None)) => companions.push((base_offset, &entry.name)),
+            Some((_, _, Some(_))) | None => {}
         }
     }
     for (base_offset, name) in companions {
@@ -369,5 +395,7 @@ fn find_segments(place: &Place, now: Millis) -> Result<Vec<Segment>, StorageErro
             place.remove(&place.dir.join(name))?;
         }
     }
-    Ok(logs.into_iter().map(|(base_offset, size_bytes)| Segment::existing(base_offset, size_bytes, now)).collect())
+    snapshots.sort_unstable();
+    let segments = logs.into_iter().map(|(base_offset, size_bytes)| Segment::existing(base_offset, size_bytes, now)).collect();
+    Ok(FoundFiles { segments, snapshots })
 }

@@ -114,7 +114,7 @@ impl PartitionLog {
             self.roll(now)?;
         }
         let Some(first_kept) = self.segments.get(count).map(Segment::base_offset) else { return Ok(0) };
-        if !self.snapshots()?.iter().any(|snapshot| *snapshot >= first_kept) {
+        if self.snapshots.last().is_none_or(|newest| *newest < first_kept) {
             // What the log will no longer tell of its producers.
             self.producers.set_end_offset(self.log_end_offset());
             self.write_snapshot()?;
@@ -129,6 +129,7 @@ impl PartitionLog {
         for segment in &removed {
             outcome = outcome.and(self.retire(segment));
             outcome = outcome.and(self.retire_file(segment.base_offset(), FileKind::Snapshot));
+            self.snapshots.retain(|snapshot| *snapshot != segment.base_offset());
         }
         self.unsynced.retain(|(_, open)| !removed.iter().any(|segment| belongs_to(&open.path, segment)));
         outcome.map(|()| count)
@@ -172,15 +173,6 @@ impl PartitionLog {
         if self.place.rename(&from, &to)? {
             self.retired.push(Retired { path: to, remove_at: None });
             self.dir_changes += 1;
-        }
-        Ok(())
-    }
-
-    fn forget_snapshots_after(&mut self, offset: Offset) -> Result<(), StorageError> {
-        for snapshot in self.snapshots()?.into_iter().filter(|snapshot| *snapshot > offset) {
-            let path = self.place.path(snapshot, FileKind::Snapshot);
-            self.place.remove(&path)?;
-            self.unsynced.retain(|(_, open)| open.path != path);
         }
         Ok(())
     }

@@ -139,13 +139,13 @@ impl Segment {
     }
 
     /// Walks the batches from `position`, the beginning of one, to the end of the segment.
-    pub(crate) fn scan(&self, place: &Place, position: u64) -> Result<Scan, StorageError> {
+    pub(crate) fn scan<'a>(&self, place: &'a Place, position: u64) -> Result<Scan<'a>, StorageError> {
         self.scan_in(place, &mut self.lock(), position)
     }
 
-    fn scan_in(&self, place: &Place, inner: &mut Inner, position: u64) -> Result<Scan, StorageError> {
+    fn scan_in<'a>(&self, place: &'a Place, inner: &mut Inner, position: u64) -> Result<Scan<'a>, StorageError> {
         let file = self.log_file_in(place, inner)?;
-        Ok(Scan::new(file, self.log_path(place), self.base_offset, position, self.size_bytes))
+        Ok(Scan::new(place, file, self.base_offset, position, self.size_bytes))
     }
 
     /// Largest timestamp of the first batch; `None` for an empty segment.
@@ -153,7 +153,7 @@ impl Segment {
         let mut inner = self.lock();
         if inner.first_timestamp.is_none() {
             let mut scan = self.scan_in(place, &mut inner, 0)?;
-            let first = scan.next_header().map_err(|error| error.into_storage(scan.path()))?;
+            let first = scan.next_header().map_err(|error| error.into_storage(&scan.path()))?;
             inner.first_timestamp = first.map(|batch| batch.header.max_timestamp());
         }
         Ok(inner.first_timestamp)

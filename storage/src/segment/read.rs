@@ -84,9 +84,8 @@ impl Segment {
     }
 
     fn slice_in(&self, place: &Place, inner: &mut Inner, want: Want, interval_bytes: u32) -> Result<Sliced, SliceError> {
-        let path = self.log_path(place);
         let located = self.locate_in(place, inner, want.from, interval_bytes);
-        let Some(first) = located.map_err(|error| SliceError::from_scan(error, &path))? else {
+        let Some(first) = located.map_err(|error| SliceError::from_scan(error, &self.log_path(place)))? else {
             return Ok(Sliced::NothingHere);
         };
         if first.header.next_offset() > want.up_to || (first.size_bytes > want.max_bytes && !want.at_least_one_batch) {

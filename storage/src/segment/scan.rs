@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::files::{FileKind, Place};
 use crate::batch::{BatchHeader, BatchView, HEADER_SIZE_BYTES};
 use crate::disk::DiskFile;
 use crate::{Offset, StorageError};
@@ -53,9 +54,9 @@ const CHECKED_READ_BYTES: usize = 256 * 1024;
 
 /// See the module.
 #[derive(Debug)]
-pub(crate) struct Scan {
+pub(crate) struct Scan<'a> {
+    place: &'a Place,
     file: Arc<dyn DiskFile>,
-    path: PathBuf,
     position: u64,
     end: u64,
     offset_min: Offset,
@@ -65,12 +66,12 @@ pub(crate) struct Scan {
     last_size_bytes: u64,
 }
 
-impl Scan {
+impl<'a> Scan<'a> {
     /// Walks from `position`, which must be the beginning of a batch, to `end`. Offsets must be in the segment that begins at
     /// `base_offset`, and rise.
-    pub(crate) fn new(file: Arc<dyn DiskFile>, path: PathBuf, base_offset: Offset, position: u64, end: u64) -> Self {
+    pub(crate) fn new(place: &'a Place, file: Arc<dyn DiskFile>, base_offset: Offset, position: u64, end: u64) -> Self {
         let offset_min = base_offset;
-        Self { file, path, position, end, offset_min, base_offset, buffer: Vec::new(), buffer_position: 0, last_size_bytes: 0 }
+        Self { place, file, position, end, offset_min, base_offset, buffer: Vec::new(), buffer_position: 0, last_size_bytes: 0 }
     }
 
     /// Where the next batch begins, or where the bad one does.
@@ -84,8 +85,8 @@ impl Scan {
     }
 
     /// The file that is walked.
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
+    pub(crate) fn path(&self) -> PathBuf {
+        self.place.path(self.base_offset, FileKind::Log)
     }
 
     /// The next header without moving on.
@@ -156,7 +157,10 @@ impl Scan {
             return Ok(());
         }
         self.buffer.resize(wanted.min(left), 0);
-        let read = self.file.read_at(&mut self.buffer, self.position).map_err(|source| StorageError::io("read", &self.path, source))?;
+        let read = self
+            .file
+            .read_at(&mut self.buffer, self.position)
+            .map_err(|source| StorageError::io("read", self.place.path(self.base_offset, FileKind::Log), source))?;
         self.buffer.truncate(read);
         self.buffer_position = self.position;
         Ok(())
