@@ -339,8 +339,8 @@ impl LogManager {
     }
 
     /// Stops cleanly: every log is flushed and closed, then the checkpoints are written, then the marker, last of all; then the
-    /// directories are given up. A directory where anything failed, or where a log that was there was never opened after a crash,
-    /// gets no marker. All is tried; the first error is returned.
+    /// directories are given up. A directory where anything failed, where a log refuses appends because it is damaged or went offline, or
+    /// where a log that was there was never opened after a crash, gets no marker. All is tried; the first error is returned.
     pub fn close(&self, logs: impl IntoIterator<Item = PartitionLog>, broker_epoch: i64) -> Result<(), StorageError> {
         let mut result = Ok(());
         for mut log in logs {
@@ -348,6 +348,12 @@ impl LogManager {
                 METADATA_TOPIC => Some(&self.dirs[self.metadata_dir]),
                 topic => self.dir_of(topic, log.id().partition),
             };
+            if let Err(refused) = log.refuse_unless_writable() {
+                // Its last checkpoint stands: what lies above is in doubt, and a clean stop would vouch for it.
+                dir.into_iter().for_each(DataDir::leave_in_doubt);
+                result = result.and(Err(refused));
+                continue;
+            }
             let closed = flush(&mut log).and_then(|()| {
                 let offsets = LogOffsets::of(&log);
                 log.close(true)?;

@@ -212,7 +212,7 @@ impl PartitionLog {
         StorageError::Offline { log: self.id.to_string(), reason: reason.to_owned() }
     }
 
-    fn refuse_unless_writable(&self) -> Result<(), StorageError> {
+    pub(crate) fn refuse_unless_writable(&self) -> Result<(), StorageError> {
         match &self.health {
             Health::Writable => Ok(()),
             Health::ReadOnly(reason) | Health::Offline(reason) => Err(self.offline_error(reason)),

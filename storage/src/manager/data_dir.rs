@@ -43,6 +43,8 @@ struct State {
     offline: Option<String>,
     logs: BTreeMap<String, KnownLog>,
     others: Vec<FoundLog>,
+    /// A log was closed that could not be vouched for.
+    in_doubt: bool,
     checkpoints: [Kept; KEPT.len()],
 }
 
@@ -236,9 +238,15 @@ impl DataDir {
         }
     }
 
-    /// Every log that was there has been opened, or there was nothing to repair.
+    /// A log is closed of which nobody knows what the disk holds: the next start has to look.
+    pub(super) fn leave_in_doubt(&self) {
+        self.state().in_doubt = true;
+    }
+
+    /// Every log that was there has been opened, or there was nothing to repair; and none is left in doubt.
     pub(super) fn is_repaired(&self) -> bool {
-        self.clean.is_some() || self.state().logs.values().all(|log| log.opened)
+        let state = self.state();
+        !state.in_doubt && (self.clean.is_some() || state.logs.values().all(|log| log.opened))
     }
 
     /// The checkpointed offset of a log.

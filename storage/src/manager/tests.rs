@@ -376,3 +376,33 @@ fn a_new_log_never_inherits_the_offsets_of_an_earlier_one() {
     assert_eq!(after.dir_of("foo", 0).map(DataDir::path), Some(Path::new("/b")));
     assert_eq!(after.dirs()[1].offset(CheckpointKind::RecoveryPoint, "foo", 0), None);
 }
+
+#[test]
+fn a_clean_stop_does_not_vouch_for_a_log_whose_sync_failed() {
+    let disk = FaultyDisk::new(3);
+    let mut ids = 1000;
+    let manager = start(&disk, &mut ids).expect("opened");
+    let config = Arc::new(LogConfig::default());
+    let mut logs = [7, 8].map(|number| {
+        let id = id(&format!("t{number}"), 0, number);
+        let directory = Some(manager.dirs()[0].directory_id());
+        manager.create_log(&id, directory, Arc::clone(&config), Millis(0)).expect("created")
+    });
+    for log in &mut logs {
+        let mut batch = crate::batch::BatchBuilder::new();
+        batch.push(Millis(0), None, Some(b"v"), &[]);
+        log.append_as_leader(Millis(0), &batch.build().expect("built"), crate::LeaderEpoch(0), crate::log::AppendOrigin::Client)
+            .expect("appended");
+    }
+    disk.fail_at(disk.operations(), Fault::Io);
+    let error = logs[0].prepare_flush().run().expect_err("the sync failed");
+    logs[0].fail(&error.to_string());
+    manager.close(logs, 5).expect_err("not wholly clean");
+
+    let manager = start(&disk, &mut ids).expect("opened");
+    assert_eq!(manager.dirs()[0].clean_shutdown(), None);
+    assert_eq!(manager.dirs()[1].clean_shutdown().map(|clean| clean.broker_epoch), Some(Some(5)), "the other directory is fine");
+    let opened =
+        [7, 8].map(|number| manager.open_log(&id(&format!("t{number}"), 0, number), Arc::clone(&config), Millis(0)).expect("opened").0);
+    assert_eq!(opened.map(|log| (log.log_end_offset(), log.recovery_point())), [(Offset(1), Offset(0)), (Offset(1), Offset(1))]);
+}
