@@ -94,7 +94,10 @@ impl Runtime {
         self.bytes_since_snapshot += committed.size_bytes;
         if self.bytes_since_snapshot >= self.snapshot_bytes {
             self.bytes_since_snapshot = 0;
-            self.log.write_snapshot(now_ms, self.shard.published())?;
+            if let Err(error) = self.log.write_snapshot(now_ms, self.shard.published()) {
+                // The change stands all the same: the log holds it, and the next snapshot will too.
+                tracing::warn!(%error, "cannot write a snapshot of the metadata log; the next start reads more of the log");
+            }
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ use super::quorum_state;
 use bytes::Bytes;
 use ottla_coordinator::metadata::records::control::ControlRecord;
 use ottla_coordinator::metadata::{BrokerId, MetadataImage, MetadataRecord, Provenance, ReplayError, SnapshotId, image_records};
-use ottla_storage::batch::{BatchBuilder, BatchError, records, split};
+use ottla_storage::batch::{BatchBuilder, BatchError, BatchView, records, split};
 use ottla_storage::disk::{Disk, read_file, replace_file};
 use ottla_storage::log::{AppendError, AppendOrigin, FileRange, LogConfig, PartitionLog, ReadError};
 use ottla_storage::manager::LogManager;
@@ -87,6 +87,10 @@ impl MetadataLog {
             let reason = format!("{}; nothing was changed", damage.reason);
             return Err(StorageError::Corrupt { path: dir.join(damage.file), position: damage.position, reason }.into());
         }
+        if log.log_start_offset() > start {
+            let reason = format!("it begins at {}, and no snapshot holds what came before; nothing was changed", log.log_start_offset());
+            return Err(StorageError::Corrupt { path: dir, position: 0, reason }.into());
+        }
         if let Some(id) = snapshot {
             load_snapshot(&*disk, &dir, id, &mut replay)?;
         }
@@ -94,7 +98,7 @@ impl MetadataLog {
             log.truncate_fully_and_start_at(start)?;
         }
         log.set_high_watermark(log.log_end_offset());
-        replay_log(&log, start.max(log.log_start_offset()), &mut replay)?;
+        replay_log(&log, start, &mut replay)?;
         let epoch = quorum_state::read_epoch(&*disk, &dir)?.max(log.latest_epoch().map_or(0, |epoch| epoch.0));
         Ok(Self { disk, dir, log, epoch: LeaderEpoch(epoch) })
     }
@@ -134,7 +138,11 @@ impl MetadataLog {
         let bytes = batch(builder.leader_epoch(self.epoch), now_ms, entries)?;
         let info = self.log.append_as_leader(Millis(now_ms), &bytes, self.epoch, AppendOrigin::Raft)?;
         let plan = self.log.prepare_flush();
-        plan.run()?;
+        if let Err(error) = plan.run() {
+            // Never tried again, not even when the log is closed.
+            self.log.fail(&error.to_string());
+            return Err(error.into());
+        }
         self.log.complete_flush(plan);
         self.log.set_high_watermark(self.log.log_end_offset());
         Ok(Committed { last_offset: info.last_offset.0, size_bytes: info.size_bytes })
@@ -205,10 +213,33 @@ fn load_snapshot(
     id: SnapshotId,
     replay: &mut impl FnMut(Positioned) -> Result<(), MetadataLogError>,
 ) -> Result<(), MetadataLogError> {
-    let bytes = read_file(disk, &dir.join(id.to_string()), SNAPSHOT_BYTES_MAX)?.unwrap_or_default();
+    let path = dir.join(id.to_string());
+    let bytes = read_file(disk, &path, SNAPSHOT_BYTES_MAX)?.unwrap_or_default();
+    if let Err(reason) = check_snapshot(&bytes) {
+        return Err(StorageError::Corrupt { path, position: 0, reason: format!("{reason}; nothing was changed") }.into());
+    }
     // Offsets inside a snapshot count its own records; what they stand for is the log below its end.
     let stands_for = Provenance { last_offset: id.end_offset - 1, epoch: id.epoch };
     replay_batches(&bytes, Offset(0), &mut |record| replay(Positioned { stands_for, ..record }))
+}
+
+/// Every batch is as it was written, and the last one holds the footer: nothing is missing.
+fn check_snapshot(bytes: &[u8]) -> Result<(), String> {
+    let mut last = None;
+    for view in split(bytes) {
+        let view = view.map_err(|error| error.to_string())?;
+        view.check_crc().map_err(|error| error.to_string())?;
+        last = Some(view);
+    }
+    let footer = |view: &BatchView<'_>| -> Option<bool> {
+        let opened = records(view, bytes.len()).ok()?;
+        let record = opened.iter().last()?.ok()?;
+        Some(ControlRecord::decode(record.key?, record.value?).ok()? == Some(ControlRecord::SnapshotFooter))
+    };
+    match last.filter(|view| view.header.is_control()).as_ref().and_then(footer) {
+        Some(true) => Ok(()),
+        _ => Err("the snapshot has no end".to_owned()),
+    }
 }
 
 fn replay_log(

@@ -2,6 +2,7 @@
 
 #[path = "../kit/mod.rs"]
 mod kit;
+mod snapshots;
 
 use kafka_protocol::messages::fetch_request::FetchTopic;
 use kafka_protocol::messages::{ApiKey, FetchRequest};
