@@ -9,7 +9,7 @@ use ottla_storage::batch::{
 use ottla_storage::{LeaderEpoch, Millis, Offset, ProducerEpoch, ProducerId, Sequence};
 use std::path::PathBuf;
 
-pub fn golden(name: &str) -> Vec<u8> {
+pub(crate) fn golden(name: &str) -> Vec<u8> {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
     std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }

@@ -68,6 +68,7 @@ pub struct Partition {
 }
 
 impl Partition {
+    #[allow(clippy::new_without_default, reason = "a test's own helper")]
     pub fn new() -> Self {
         Self { states: ProducerStates::new(100_000), end: Offset(0), now: T }
     }
