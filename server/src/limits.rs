@@ -7,6 +7,10 @@ use std::time::Duration;
 
 const MIB: usize = 1024 * 1024;
 
+/// Partitions that all fetch sessions together remember, at about 150 bytes each. Reached: no new sessions, their clients go on with full
+/// requests; a session that grows beyond it ends, and its client is told to begin anew.
+pub const FETCH_SESSION_PARTITIONS_MAX: usize = 1_000_000;
+
 /// The bounds of one broker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {

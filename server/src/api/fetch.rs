@@ -36,9 +36,9 @@ impl RawApi for Fetch {
         let (specs, session) = match context {
             Context::Sessionless(specs) => (specs, Session::None),
             Context::Full(specs) => (specs, Session::Wanted),
-            Context::Incremental { session_id, partitions } => (partitions, Session::Open(session_id)),
+            Context::Incremental { session_id, next_epoch, partitions } => (partitions, Session::Open { session_id, next_epoch }),
         };
-        let mut wanted = resolve(&ctx, specs, matches!(session, Session::Open(_)));
+        let mut wanted = resolve(&ctx, specs, matches!(session, Session::Open { .. }));
         let answers = read_until_enough(&ctx, &request, &mut wanted).await;
         answer(&ctx, session, wanted, answers)
     }
@@ -48,7 +48,7 @@ impl RawApi for Fetch {
 enum Session {
     None,
     Wanted,
-    Open(i32),
+    Open { session_id: i32, next_epoch: i32 },
 }
 
 /// One partition of the request with the partition behind it, or why there is none.
@@ -235,7 +235,7 @@ fn answer(ctx: &RequestContext, session: Session, wanted: Vec<Wanted>, answers: 
             let specs = wanted.iter().map(|wanted| wanted.spec.clone()).zip(told).collect();
             (ctx.node.sessions.create(ctx.node.clock.now_ms(), ctx.api_version, specs, super::random_i32), None)
         }
-        Session::Open(id) => (id, Some(ctx.node.sessions.filter(id, &told, true))),
+        Session::Open { session_id, next_epoch } => (session_id, Some(ctx.node.sessions.filter(session_id, next_epoch, &told, true))),
     };
     for (at, (wanted, partition)) in wanted.into_iter().zip(answers).enumerate() {
         if news.as_ref().is_some_and(|news| !news.get(at).copied().unwrap_or(true)) {

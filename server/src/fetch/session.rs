@@ -11,11 +11,16 @@
 //! | known id, topic ids where names were used, or the reverse | | FETCH_SESSION_TOPIC_ID_ERROR |
 //!
 //! Bounded by `max.incremental.fetch.session.cache.slots`; at the bound a session unused for two minutes, or a smaller one, makes room,
-//! else the client gets id 0 and goes on with full requests.
+//! else the client gets id 0 and goes on with full requests. Bounded too by the partitions of all sessions together
+//! (`FETCH_SESSION_PARTITIONS_MAX`): no new session beyond it, and one that grows beyond it ends.
+//!
+//! Two requests of one session may overlap (a client that gave up on the first); only the later one's answer is remembered.
 
+use crate::limits::FETCH_SESSION_PARTITIONS_MAX;
 use foldhash::{HashMap, HashMapExt};
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::{FetchRequest, TopicName};
+use kafka_protocol::protocol::StrBytes;
 use std::sync::Mutex;
 use uuid::Uuid;
 
@@ -99,6 +104,8 @@ pub enum Context {
     Incremental {
         /// The session.
         session_id: i32,
+        /// The epoch of the session's next request.
+        next_epoch: i32,
         /// Every partition of the session, in answering order.
         partitions: Vec<FetchSpec>,
     },
@@ -108,6 +115,7 @@ pub enum Context {
 #[derive(Debug)]
 pub struct SessionCache {
     slots: usize,
+    partitions_max: usize,
     sessions: Mutex<HashMap<i32, Session>>,
 }
 
@@ -115,7 +123,7 @@ impl SessionCache {
     /// An empty cache of `slots` sessions; 0 turns sessions off.
     #[must_use]
     pub fn new(slots: usize) -> Self {
-        Self { slots, sessions: Mutex::new(HashMap::new()) }
+        Self { slots, partitions_max: FETCH_SESSION_PARTITIONS_MAX, sessions: Mutex::new(HashMap::new()) }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<i32, Session>> {
@@ -151,14 +159,20 @@ impl SessionCache {
             return Err(ResponseError::FetchSessionTopicIdError);
         }
         session.forget(version, request);
-        session.update(asked);
+        let grows = session.update(asked);
         if session.partitions.is_empty() {
             sessions.remove(&session_id);
             return Ok(Context::Sessionless(Vec::new()));
         }
         session.epoch = next_epoch(epoch);
         session.last_used_ms = now_ms;
-        Ok(Context::Incremental { session_id, partitions: session.partitions.iter().map(|cached| cached.spec.clone()).collect() })
+        let next_epoch = session.epoch;
+        let partitions = session.partitions.iter().map(|cached| cached.spec.clone()).collect();
+        if grows && partitions_of(&sessions) > self.partitions_max {
+            sessions.remove(&session_id);
+            return Err(ResponseError::FetchSessionIdNotFound);
+        }
+        Ok(Context::Incremental { session_id, next_epoch, partitions })
     }
 
     /// Opens a session over the partitions just answered; `fresh_id` draws random candidates. 0 when there is no room.
@@ -167,6 +181,9 @@ impl SessionCache {
             return 0;
         }
         let mut sessions = self.lock();
+        if partitions_of(&sessions) + answered.len() > self.partitions_max {
+            return 0;
+        }
         if sessions.len() >= self.slots && !evict(&mut sessions, now_ms, answered.len()) {
             return 0;
         }
@@ -188,11 +205,12 @@ impl SessionCache {
         id
     }
 
-    /// Which of the partitions of an incremental answer carry news; `told` is in the order [`SessionCache::begin`] gave. With `commit` the
-    /// session remembers what was told and moves partitions that delivered records to the end.
-    pub fn filter(&self, session_id: i32, told: &[Told], commit: bool) -> Vec<bool> {
+    /// Which of the partitions of an incremental answer carry news; `told` is in the order [`SessionCache::begin`] gave, and
+    /// `next_epoch` from there too: after a later request of the session everything is news. With `commit` the session remembers what was told and moves partitions that delivered records to the end.
+    pub fn filter(&self, session_id: i32, next_epoch: i32, told: &[Told], commit: bool) -> Vec<bool> {
         let mut sessions = self.lock();
-        let Some(session) = sessions.get_mut(&session_id).filter(|session| session.partitions.len() == told.len()) else {
+        let unchanged = |session: &&mut Session| session.epoch == next_epoch && session.partitions.len() == told.len();
+        let Some(session) = sessions.get_mut(&session_id).filter(unchanged) else {
             return vec![true; told.len()];
         };
         let news: Vec<bool> = session.partitions.iter().zip(told).map(|(cached, told)| cached.is_news(*told)).collect();
@@ -213,10 +231,12 @@ impl Session {
         }
     }
 
-    fn update(&mut self, asked: Vec<FetchSpec>) {
+    /// True when the session has more partitions than before.
+    fn update(&mut self, asked: Vec<FetchSpec>) -> bool {
         if asked.is_empty() {
-            return;
+            return false;
         }
+        let before = self.partitions.len();
         let mut at: HashMap<Key, usize> = self.partitions.iter().enumerate().map(|(i, cached)| (Key::of(&cached.spec), i)).collect();
         for spec in asked {
             match at.get(&Key::of(&spec)) {
@@ -230,6 +250,7 @@ impl Session {
                 }
             }
         }
+        self.partitions.len() > before
     }
 
     fn remember(&mut self, told: &[Told]) {
@@ -258,6 +279,10 @@ fn next_epoch(epoch: i32) -> i32 {
     if epoch == i32::MAX { 1 } else { epoch + 1 }
 }
 
+fn partitions_of(sessions: &HashMap<i32, Session>) -> usize {
+    sessions.values().map(|session| session.partitions.len()).sum()
+}
+
 fn evict(sessions: &mut HashMap<i32, Session>, now_ms: i64, wanted: usize) -> bool {
     let stale = sessions.iter().min_by_key(|(_, session)| session.last_used_ms).map(|(id, session)| (*id, session.last_used_ms));
     if let Some((id, last_used_ms)) = stale
@@ -277,9 +302,11 @@ fn specs(version: i16, request: &FetchRequest) -> Vec<FetchSpec> {
     let count = request.topics.iter().map(|topic| topic.partitions.len()).sum();
     let mut out = Vec::with_capacity(count);
     for topic in &request.topics {
+        // A copy: the name in the request keeps the whole receive buffer alive, and a session lives long.
+        let name = if by_id { TopicName::default() } else { TopicName(StrBytes::from_string(topic.topic.to_string())) };
         for partition in &topic.partitions {
             out.push(FetchSpec {
-                topic: if by_id { TopicName::default() } else { topic.topic.clone() },
+                topic: name.clone(),
                 topic_id: if by_id { topic.topic_id } else { Uuid::nil() },
                 partition: partition.partition,
                 current_leader_epoch: partition.current_leader_epoch,
@@ -337,8 +364,8 @@ mod tests {
         let id = open(&cache, &[(0, 5), (1, 5)], 77);
         assert_eq!(id, 77);
         assert_eq!(numbers(cache.begin(1, V, &request(77, 1, &[]))), [0, 1]);
-        assert_eq!(cache.filter(77, &[told(5, 0), told(6, 10)], true), [false, true]);
-        assert_eq!(cache.filter(77, &[told(5, 0), told(6, 0)], false), [false, false], "partition 1 was told 6 and is quiet now");
+        assert_eq!(cache.filter(77, 2, &[told(5, 0), told(6, 10)], true), [false, true]);
+        assert_eq!(cache.filter(77, 2, &[told(5, 0), told(6, 0)], false), [false, false], "partition 1 was told 6 and is quiet now");
     }
 
     #[test]
@@ -346,7 +373,7 @@ mod tests {
         let cache = SessionCache::new(10);
         open(&cache, &[(0, 5), (1, 5), (2, 5)], 7);
         cache.begin(1, V, &request(7, 1, &[])).unwrap();
-        cache.filter(7, &[told(6, 10), told(5, 0), told(5, 0)], true);
+        cache.filter(7, 2, &[told(6, 10), told(5, 0), told(5, 0)], true);
         assert_eq!(numbers(cache.begin(1, V, &request(7, 2, &[]))), [1, 2, 0]);
     }
 
@@ -355,9 +382,9 @@ mod tests {
         let cache = SessionCache::new(10);
         open(&cache, &[(0, 5)], 7);
         let broken = Told { error_code: 6, ..told(5, 0) };
-        assert_eq!(cache.filter(7, &[broken], true), [true]);
-        assert_eq!(cache.filter(7, &[told(5, 0)], true), [true]);
-        assert_eq!(cache.filter(7, &[told(5, 0)], true), [false]);
+        assert_eq!(cache.filter(7, 1, &[broken], true), [true]);
+        assert_eq!(cache.filter(7, 1, &[told(5, 0)], true), [true]);
+        assert_eq!(cache.filter(7, 1, &[told(5, 0)], true), [false]);
     }
 
     #[test]
@@ -415,5 +442,48 @@ mod tests {
     fn versions_before_7_have_no_sessions() {
         let cache = SessionCache::new(10);
         assert!(matches!(cache.begin(1, 6, &request(0, 0, &[(0, 5)])), Ok(Context::Sessionless(_))));
+    }
+
+    #[test]
+    fn of_two_requests_at_once_only_the_later_one_is_remembered() {
+        let cache = SessionCache::new(10);
+        open(&cache, &[(0, 5), (1, 5)], 7);
+        cache.begin(1, V, &request(7, 1, &[])).unwrap();
+        cache.begin(1, V, &request(7, 2, &[])).unwrap();
+        assert_eq!(cache.filter(7, 3, &[told(6, 10), told(5, 0)], true), [true, false], "partition 0 goes to the end");
+        assert_eq!(cache.filter(7, 2, &[told(6, 0), told(5, 0)], true), [true, true], "the order is no longer the same");
+        cache.begin(1, V, &request(7, 3, &[])).unwrap();
+        assert_eq!(cache.filter(7, 4, &[told(5, 0), told(6, 0)], true), [false, false]);
+    }
+
+    #[test]
+    fn a_session_does_not_keep_the_receive_buffer_its_names_came_in() {
+        let cache = SessionCache::new(10);
+        let buffer = bytes::Bytes::from(b"a request with the name t in it".to_vec());
+        let named = |request: FetchRequest| {
+            let mut request = request;
+            request.topics[0].topic = TopicName(StrBytes::try_from(buffer.slice(24..25)).unwrap());
+            request
+        };
+        let Ok(Context::Full(specs)) = cache.begin(0, V, &named(request(0, 0, &[(0, 5)]))) else { panic!("a full request") };
+        cache.create(0, V, specs.into_iter().map(|spec| (spec, told(5, 0))).collect(), || 7);
+        let context = cache.begin(0, V, &named(request(7, 1, &[(1, 5)])));
+        assert_eq!(numbers(context), [0, 1]);
+        assert!(buffer.is_unique());
+    }
+
+    #[test]
+    fn all_sessions_together_remember_a_bounded_number_of_partitions() {
+        let cache = SessionCache { partitions_max: 100, ..SessionCache::new(10) };
+        let ask = |from: i32, count: i32| (from..from + count).map(|partition| (partition, 5)).collect::<Vec<_>>();
+        let tenth = 10;
+        assert_eq!(open(&cache, &ask(0, 1), 1), 1);
+        for round in 0..9 {
+            cache.begin(0, V, &request(1, round + 1, &ask(1 + round * tenth, tenth))).unwrap();
+        }
+        assert_eq!(open(&cache, &ask(0, tenth), 2), 0, "no room for that many");
+        assert_eq!(open(&cache, &ask(0, 1), 3), 3);
+        assert_eq!(cache.begin(0, V, &request(1, 10, &ask(1 + 9 * tenth, tenth))), Err(ResponseError::FetchSessionIdNotFound));
+        assert_eq!(cache.len(), 1, "the one that grew too large is gone");
     }
 }
