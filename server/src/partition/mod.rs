@@ -4,6 +4,7 @@
 //! sits behind one short lock that is never held across an await or a sync. Lock order: a partition's lock is innermost, and nobody
 //! holds two.
 
+mod deleter;
 pub mod flusher;
 mod high_watermark;
 pub mod registry;

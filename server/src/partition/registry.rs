@@ -1,5 +1,6 @@
 //! Every partition of this broker, following the metadata image: `apply` is the only way partitions appear, change or go.
 
+use super::deleter::Deleter;
 use super::{Partition, PartitionConfig, Role};
 use crate::partition::flusher::Flusher;
 use arc_swap::ArcSwap;
@@ -7,7 +8,7 @@ use foldhash::{HashMap, HashMapExt, HashSet};
 use ottla_coordinator::metadata::image::{ConfigResource, ConfigResourceType, MetadataImage, PartitionRegistration, TopicImage};
 use ottla_coordinator::metadata::{BrokerId, DirectoryId, LocalPartition, MetadataDelta};
 use ottla_storage::log::{PartitionLog, RecoveryReport};
-use ottla_storage::manager::{DeletionJob, LogManager, LogState};
+use ottla_storage::manager::{LogManager, LogState};
 use ottla_storage::{LeaderEpoch, LogId, Millis, StorageError};
 use std::sync::Arc;
 use uuid::Uuid;
@@ -22,6 +23,7 @@ pub struct Registry {
     broker_id: BrokerId,
     topics: ArcSwap<Topics>,
     manager: LogManager,
+    deleter: Deleter,
     config_of: Box<ConfigOf>,
 }
 
@@ -35,7 +37,7 @@ impl Registry {
     /// An empty registry over opened data directories.
     #[must_use]
     pub fn new(broker_id: BrokerId, manager: LogManager, config_of: Box<ConfigOf>) -> Self {
-        Self { broker_id, topics: ArcSwap::from_pointee(Topics::new()), manager, config_of }
+        Self { broker_id, topics: ArcSwap::from_pointee(Topics::new()), manager, deleter: Deleter::default(), config_of }
     }
 
     /// The partition, when this broker holds it.
@@ -156,9 +158,9 @@ impl Registry {
     fn delete(&self, partition: &Partition) {
         let id = partition.id();
         drop(partition.retire());
-        let removed = self.manager.delete_log(id, Uuid::new_v4()).and_then(DeletionJob::run);
-        if let Err(error) = removed {
-            tracing::warn!(log = %id, %error, "cannot remove a deleted log; the next start tries again");
+        match self.manager.delete_log(id, Uuid::new_v4()) {
+            Ok(job) => self.deleter.submit(job),
+            Err(error) => tracing::warn!(log = %id, %error, "cannot remove a deleted log; the next start tries again"),
         }
     }
 
@@ -184,6 +186,7 @@ impl Registry {
     /// Flushes and closes every log, the metadata log last, then records the clean stop.
     pub fn close(&self, flusher: &Flusher, metadata: Option<PartitionLog>, broker_epoch: i64) {
         flusher.stop();
+        self.deleter.finish();
         let logs = self.all().into_iter().filter_map(|partition| partition.retire()).collect::<Vec<_>>();
         self.topics.store(Arc::new(Topics::new()));
         if let Err(error) = self.manager.close(logs.into_iter().chain(metadata), broker_epoch) {

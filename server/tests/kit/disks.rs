@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::path::Path;
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 
 /// What a sync of a gated file does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,13 +24,30 @@ struct State {
 
 #[derive(Debug)]
 struct Shared {
-    /// Only `.log` files below a directory whose name contains this are gated.
+    /// Only `.log` files below a directory whose name contains this are gated, and its removal.
     directory: String,
     state: Mutex<State>,
     changed: Condvar,
 }
 
-/// The machine's files, with a gate before the syncs of one partition's `.log` files.
+impl Shared {
+    fn guards(&self, directory: Option<&Path>) -> bool {
+        directory.and_then(Path::file_name).unwrap_or_default().to_string_lossy().contains(&self.directory)
+    }
+
+    fn pass(&self) -> io::Result<MutexGuard<'_, State>> {
+        let mut state = self.state.lock().expect("no panic");
+        state.waiting += 1;
+        self.changed.notify_all();
+        while state.gate == Gate::Shut {
+            state = self.changed.wait(state).expect("no panic");
+        }
+        state.waiting -= 1;
+        if state.gate == Gate::Failing { Err(io::Error::other("the disk is broken")) } else { Ok(state) }
+    }
+}
+
+/// The machine's files, with a gate before the syncs of one partition's `.log` files and before the removal of its directory.
 #[derive(Clone, Debug)]
 pub struct GatedDisk(Arc<Shared>);
 
@@ -87,18 +104,7 @@ impl DiskFile for GatedFile {
     }
 
     fn sync(&self) -> io::Result<()> {
-        let mut state = self.1.state.lock().expect("no panic");
-        state.waiting += 1;
-        self.1.changed.notify_all();
-        while state.gate == Gate::Shut {
-            state = self.1.changed.wait(state).expect("no panic");
-        }
-        state.waiting -= 1;
-        if state.gate == Gate::Failing {
-            return Err(io::Error::other("the disk is broken"));
-        }
-        state.syncs += 1;
-        drop(state);
+        self.1.pass()?.syncs += 1;
         self.0.sync()
     }
 
@@ -118,9 +124,8 @@ impl DiskFile for GatedFile {
 impl Disk for GatedDisk {
     fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn DiskFile>> {
         let file = RealDisk.open(path, mode)?;
-        let directory = path.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
         let is_log = path.extension().is_some_and(|extension| extension == "log");
-        Ok(if is_log && directory.contains(&self.0.directory) { Arc::new(GatedFile(file, Arc::clone(&self.0))) } else { file })
+        Ok(if is_log && self.0.guards(path.parent()) { Arc::new(GatedFile(file, Arc::clone(&self.0))) } else { file })
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<Entry>> {
@@ -144,6 +149,9 @@ impl Disk for GatedDisk {
     }
 
     fn remove_dir_all(&self, dir: &Path) -> io::Result<()> {
+        if self.0.guards(Some(dir)) {
+            drop(self.0.pass()?);
+        }
         RealDisk.remove_dir_all(dir)
     }
 

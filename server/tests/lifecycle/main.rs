@@ -6,7 +6,7 @@ mod snapshots;
 
 use kafka_protocol::messages::fetch_request::FetchTopic;
 use kafka_protocol::messages::{ApiKey, FetchRequest};
-use kit::{Batch, FetchOne, Kit, name};
+use kit::{Batch, FetchOne, GatedDisk, Kit, name};
 use ottla_coordinator::metadata::{BrokerId, MetadataRecord};
 use ottla_storage::Millis;
 use ottla_storage::batch::BatchBuilder;
@@ -69,4 +69,22 @@ fn a_directory_of_a_newer_cluster_is_refused_and_left_untouched() {
     assert!(error.contains("metadata.version=99"), "{error}");
     assert_eq!(fs::read(&log).unwrap(), bytes);
     assert_eq!(fs::read(metadata_file(&kit, "quorum-state")).unwrap(), quorum);
+}
+
+#[test]
+fn while_the_files_of_a_deleted_topic_are_being_removed_the_controller_goes_on() {
+    let disk = GatedDisk::before("gone-0.");
+    let mut kit = Kit::on_disk("", std::sync::Arc::new(disk.clone()));
+    let mut client = kit.connect();
+    client.create("gone", 1, &[]);
+    disk.shut();
+    client.delete("gone");
+    disk.until_waiting(1);
+    assert_eq!(client.describe("gone").error_code, 3);
+    client.create("gone", 1, &[]);
+    assert_eq!(client.produce("gone", 0, &Batch::of(&["a"])), 0);
+    disk.open();
+    kit.stop();
+    let left = fs::read_dir(kit.data()).unwrap().filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().starts_with("gone"));
+    assert_eq!(left.count(), 1, "a stop waits for the removal");
 }
