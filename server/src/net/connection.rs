@@ -25,7 +25,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use tokio::io::{Interest, ReadBuf};
+use tokio::io::{AsyncReadExt, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::time::{Instant, Sleep};
@@ -283,14 +283,15 @@ impl Connection {
             Poll::Ready(readiness) => readiness.map_err(End::Lost)?,
         }
         self.make_room(wanted_bytes);
-        match self.stream.try_read_buf(&mut self.input) {
-            Ok(0) => {
+        // Unlike `try_read_buf` this takes a short read for an empty socket, and so saves the system call that would say so.
+        match pin!(self.stream.read_buf(&mut self.input)).poll(cx) {
+            Poll::Pending => Ok(Poll::Pending),
+            Poll::Ready(Ok(0)) => {
                 self.client_closed();
                 Ok(Poll::Pending)
             }
-            Ok(_) => Ok(Poll::Ready(())),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Poll::Ready(())),
-            Err(error) => Err(End::Lost(error)),
+            Poll::Ready(Ok(_)) => Ok(Poll::Ready(())),
+            Poll::Ready(Err(error)) => Err(End::Lost(error)),
         }
     }
 
