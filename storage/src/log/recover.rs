@@ -204,7 +204,8 @@ impl PartitionLog {
             }
             index += 1;
         }
-        Ok(true)
+        // A snapshot behind the beginning may know of producers whose records are gone.
+        Ok(self.snapshots.last().is_none_or(|newest| *newest <= base_offset))
     }
 
     /// A segment whose offsets do not reach the next one: were its last writes lost with the power? What it was finished with tells.

@@ -117,7 +117,12 @@ fn each_companion_damaged_after_a_clean_stop_changes_no_answer() {
             *byte ^= 0x10;
         }
         let garbage: Vec<u8> = (0..bytes.len().max(24)).map(|n| (n * 89 + 41) as u8).collect();
-        let damages: [(&str, Vec<u8>); 7] = [
+        let entry_bytes = [("timeindex", 12), ("txnindex", 34), ("index", 8)]
+            .into_iter()
+            .find_map(|(suffix, size)| path.to_string_lossy().ends_with(suffix).then_some(size))
+            .unwrap_or(2);
+        let damages: [(&str, Vec<u8>); 8] = [
+            ("without its last entry", bytes[..bytes.len().saturating_sub(entry_bytes)].to_vec()),
             ("empty", Vec::new()),
             ("cut by a byte", bytes[..bytes.len().saturating_sub(1)].to_vec()),
             ("cut to half", bytes[..half].to_vec()),
@@ -153,4 +158,64 @@ fn duplicates_are_known_again_after_a_clean_stop_without_a_snapshot() {
     assert!(again.duplicate);
     assert_eq!((again.first_offset, again.last_offset), (first.first_offset, first.last_offset));
     assert_eq!(log.log_end_offset(), Offset(3));
+}
+
+/// As a directory that another broker wrote: nobody left word of the companions.
+fn unsealed(house: &House) {
+    fs::remove_file(house.log_dir().join("ottla-seals")).expect("removed");
+}
+
+#[test]
+fn index_entries_that_are_wrong_but_plausible_mislead_nobody() {
+    let house = rich_log();
+    let expected = answers(&mut house.open());
+    unsealed(&house);
+    for name in house.names().iter().filter(|name| name.ends_with(".index")) {
+        let path = house.log_dir().join(name);
+        let mut bytes = fs::read(&path).expect("read");
+        for entry in bytes.chunks_exact_mut(8).skip(1).step_by(2) {
+            entry[7] ^= 3;
+        }
+        fs::write(path, bytes).expect("written");
+    }
+    assert_same(&answers(&mut house.open()), &expected, "positions between batches");
+}
+
+#[test]
+fn time_index_entries_that_are_wrong_but_plausible_mislead_nobody() {
+    let house = rich_log();
+    let expected = answers(&mut house.open());
+    unsealed(&house);
+    for name in house.names().iter().filter(|name| name.ends_with(".timeindex")) {
+        let path = house.log_dir().join(name);
+        let mut bytes = fs::read(&path).expect("read");
+        let count = bytes.len() / 12;
+        // Each entry but the last names a later offset than it should.
+        for index in 0..count - 1 {
+            let later = bytes[(index + 1) * 12 + 8..(index + 2) * 12].to_vec();
+            bytes[index * 12 + 8..(index + 1) * 12].copy_from_slice(&later);
+        }
+        fs::write(path, bytes).expect("written");
+    }
+    assert_same(&answers(&mut house.open()), &expected, "offsets too late");
+}
+
+#[test]
+fn a_transaction_index_nobody_vouched_for_is_checked_before_it_grows() {
+    let house = House::small(1 << 20);
+    let mut log = house.open();
+    append(&mut log, &produced(1, 0, 0, 1, true));
+    end_transaction(&mut log, 1, false);
+    log.close(true).expect("closed");
+    unsealed(&house);
+    let mut log = house.open();
+    append(&mut log, &produced(1, 0, 1, 1, true));
+    end_transaction(&mut log, 1, false);
+    let listed = |log: &PartitionLog| -> Vec<i64> {
+        log.aborted_transactions(Offset(0), Offset(9)).expect("listed").iter().map(|transaction| transaction.first_offset.0).collect()
+    };
+    assert_eq!(listed(&log), [0, 2]);
+    log.close(true).expect("closed");
+    assert_eq!(listed(&house.open()), [0, 2]);
+    assert_eq!(fs::metadata(house.file(0, "txnindex")).expect("there").len(), 2 * 34);
 }

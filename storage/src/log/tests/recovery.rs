@@ -141,6 +141,24 @@ fn damage_that_only_a_read_meets_is_refused_there_and_later_data_is_kept() {
     assert_eq!(plan_bytes(&plan), &bytes[ends[1] as usize..]);
 }
 
+/// Base offsets lie outside the CRC: only their neighbours can tell.
+#[test]
+fn a_wrong_base_offset_met_by_a_read_is_not_served() {
+    let (house, bytes, ends) = three_batches();
+    house.open_after_crash().0.close(true).expect("closed");
+    for flipped in 0..8 {
+        for batch in [0, 1] {
+            let begin = if batch == 0 { 0 } else { ends[0] as usize };
+            let mut damaged = bytes.clone();
+            damaged[begin + flipped] ^= 0x11;
+            fs::write(house.file(0, "log"), &damaged).expect("written");
+            let (log, _) = house.open_as(OpenOptions { recovery_point: Offset(9), ..clean() });
+            assert!(bytes.starts_with(&served(&log)), "byte {flipped} of batch {batch}");
+            assert_eq!(fs::read(house.file(0, "log")).expect("read"), damaged);
+        }
+    }
+}
+
 #[test]
 fn a_bad_end_below_the_recovery_point_is_damage_not_a_torn_write() {
     let (house, bytes, _) = three_batches();

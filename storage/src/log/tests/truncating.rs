@@ -149,3 +149,19 @@ fn a_flush_plan_moves_the_recovery_point_only_when_it_still_fits() {
     assert_eq!(log.unflushed_messages(), 0);
     assert!(log.prepare_flush().is_empty());
 }
+
+#[test]
+fn the_last_word_on_a_producer_is_written_down_before_its_records_go() {
+    let (house, mut log) = filled(1);
+    append(&mut log, &produced(1, 0, 0, 1, false));
+    append(&mut log, &batch(2));
+    append(&mut log, &batch(2));
+    // The snapshot that stood at the second segment's beginning is gone, and a truncation has taken the newer ones.
+    let second = log.segments[1].base_offset();
+    log.forget_snapshots_after(Offset(-1)).expect("forgotten");
+    log.advance_log_start_offset(second).expect("moved");
+    assert_eq!(log.enforce_retention(NOW).expect("enforced"), 1);
+    drop(log);
+    let (mut log, _) = house.open_after_crash();
+    assert!(append(&mut log, &produced(1, 0, 0, 1, false)).duplicate);
+}
