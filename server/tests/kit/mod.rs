@@ -11,7 +11,6 @@ mod disks;
 mod records;
 
 pub use client::{Client, FetchOne, name};
-#[allow(unused_imports, reason = "no test binary uses all of it")]
 pub use disks::GatedDisk;
 pub use records::{BASE_MS, Batch, Seen, seen};
 
@@ -39,6 +38,8 @@ pub struct Kit {
     data: PathBuf,
     properties: String,
     disk: Option<Arc<dyn Disk>>,
+    /// Opened when the story ends, however it ends: a broker cannot stop while a sync waits.
+    gate: Option<GatedDisk>,
 }
 
 impl Kit {
@@ -59,6 +60,13 @@ impl Kit {
         kit.running()
     }
 
+    /// On the machine's files behind a gate.
+    pub fn gated(properties: &str, gate: &GatedDisk) -> Self {
+        let mut kit = Self::stopped(properties).simulated(Arc::new(gate.clone()));
+        kit.gate = Some(gate.clone());
+        kit.running()
+    }
+
     /// This kit on a disk, before its first start.
     pub fn simulated(mut self, disk: Arc<dyn Disk>) -> Self {
         self.disk = Some(disk);
@@ -69,7 +77,7 @@ impl Kit {
     pub fn stopped(properties: &str) -> Self {
         let dir = Arc::new(tempfile::tempdir().expect("a directory"));
         let data = dir.path().join("data");
-        Self { clock: Clock::manual(BASE_MS), broker: None, dir, data, properties: properties.to_owned(), disk: None }
+        Self { clock: Clock::manual(BASE_MS), broker: None, dir, data, properties: properties.to_owned(), disk: None, gate: None }
     }
 
     fn config(&self) -> Config {
@@ -149,13 +157,13 @@ impl Kit {
         let data = self.dir.path().join(format!("image-{}", uuid::Uuid::new_v4()));
         copy_dir(&self.data, &data);
         let (dir, properties) = (Arc::clone(&self.dir), self.properties.clone());
-        Self { clock: Clock::manual(self.clock.now_ms()), broker: None, dir, data, properties, disk: None }
+        Self { clock: Clock::manual(self.clock.now_ms()), broker: None, dir, data, properties, disk: None, gate: None }
     }
 
     /// Another kit on the very same directory.
     pub fn twin(&self) -> Self {
         let (dir, properties) = (Arc::clone(&self.dir), self.properties.clone());
-        Self { clock: self.clock.clone(), broker: None, dir, data: self.data.clone(), properties, disk: self.disk.clone() }
+        Self { clock: self.clock.clone(), broker: None, dir, data: self.data.clone(), properties, disk: self.disk.clone(), gate: None }
     }
 
     /// Goes on with another disk, as after a crash of the machine.
@@ -168,6 +176,9 @@ impl Kit {
 
 impl Drop for Kit {
     fn drop(&mut self) {
+        if let Some(gate) = &self.gate {
+            gate.open();
+        }
         self.stop();
     }
 }

@@ -10,7 +10,7 @@ const FLUSHED: &[(&str, &str)] = &[("flush.messages", "1")];
 
 fn gated() -> (GatedDisk, Kit) {
     let disk = GatedDisk::before("slow");
-    let kit = Kit::on_disk("", Arc::new(disk.clone()));
+    let kit = Kit::gated("", &disk);
     let mut client = kit.connect();
     client.create("slow", 2, FLUSHED);
     client.create("other", 1, &[]);
@@ -86,7 +86,7 @@ fn what_comes_in_during_a_flush_shares_the_next_one() {
 #[test]
 fn flush_ms_flushes_old_records_without_holding_answers_back() {
     let disk = GatedDisk::before("slow");
-    let kit = Kit::on_disk("", Arc::new(disk.clone()));
+    let kit = Kit::gated("", &disk);
     let mut client = kit.connect();
     client.create("slow", 1, &[("flush.ms", "5000")]);
     assert_eq!(client.produce("slow", 0, &Batch::of(&["a"])), 0);
