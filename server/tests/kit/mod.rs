@@ -183,15 +183,22 @@ impl Drop for Kit {
     }
 }
 
+/// The broker may run meanwhile, and remove what it deleted.
 fn copy_dir(from: &Path, to: &Path) {
+    fn there<T>(result: std::io::Result<T>) -> Option<T> {
+        match result {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            other => Some(other.expect("readable")),
+        }
+    }
     std::fs::create_dir_all(to).expect("a directory");
-    for entry in std::fs::read_dir(from).expect("a directory") {
-        let entry = entry.expect("an entry");
+    for entry in there(std::fs::read_dir(from)).into_iter().flatten() {
+        let Some(entry) = there(entry) else { continue };
         let target = to.join(entry.file_name());
-        if entry.file_type().expect("a type").is_dir() {
+        if there(entry.file_type()).is_some_and(|kind| kind.is_dir()) {
             copy_dir(&entry.path(), &target);
         } else {
-            std::fs::copy(entry.path(), target).expect("a copy");
+            there(std::fs::copy(entry.path(), target));
         }
     }
 }
