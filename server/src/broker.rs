@@ -18,7 +18,6 @@ use crate::producer_ids::ProducerIds;
 use crate::quota::{Quota, Unlimited};
 use arc_swap::ArcSwap;
 use kafka_protocol::ResponseError;
-use kafka_protocol::protocol::StrBytes;
 use ottla_coordinator::metadata::image::{MetadataImage, TopicImage};
 use ottla_coordinator::metadata::{self as shard, TopicId};
 use ottla_storage::disk::Disk;
@@ -129,9 +128,8 @@ impl Node {
 
     /// The name of a topic id.
     #[must_use]
-    pub fn topic_name(&self, topic_id: Uuid) -> Option<StrBytes> {
-        let image = self.published.image.load();
-        image.topics().by_id(TopicId(topic_id)).map(|topic| StrBytes::from_string(topic.name.to_string()))
+    pub fn topic_name(&self, topic_id: Uuid) -> Option<shard::TopicName> {
+        self.published.image.load().topics().by_id(TopicId(topic_id)).map(|topic| topic.name.clone())
     }
 
     /// The id of a topic name.

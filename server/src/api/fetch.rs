@@ -15,6 +15,7 @@ use crate::quota::Usage;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::fetch_response::{EpochEndOffset, LeaderIdAndEpoch};
 use kafka_protocol::messages::{ApiKey, BrokerId, FetchRequest, TopicName};
+use kafka_protocol::protocol::StrBytes;
 use ottla_storage::Offset;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -76,7 +77,10 @@ fn resolve_one(ctx: &RequestContext, spec: &mut FetchSpec, in_session: bool) -> 
     }
     match ctx.node.topic_name(spec.topic_id) {
         Some(name) => {
-            spec.topic = TopicName(name);
+            // A session remembers it.
+            if spec.topic.as_str() != &*name {
+                spec.topic = TopicName(StrBytes::from_string(name.to_string()));
+            }
             if !ctx.allows(Operation::Read, Resource::Topic(&spec.topic)) {
                 return Err(ResponseError::TopicAuthorizationFailed);
             }

@@ -74,14 +74,14 @@ fn append_all(ctx: &RequestContext, request: ProduceRequest) -> (ProduceResponse
     let mut responses = Vec::with_capacity(request.topic_data.len());
     for (topic_at, topic) in request.topic_data.into_iter().enumerate() {
         let TopicProduceData { name, topic_id, partition_data, .. } = topic;
-        let resolved = resolve(ctx, &name, topic_id);
+        let allowed = may_write(ctx, &name, topic_id);
         let mut partitions = Vec::with_capacity(partition_data.len());
         for (partition_at, data) in partition_data.into_iter().enumerate() {
             let index = data.index;
-            let outcome = match (refused, &resolved) {
+            let outcome = match (refused, &allowed) {
                 (Some(error), _) => Err(Refusal::plain(error)),
                 (None, Err(error)) => Err(Refusal::plain(*error)),
-                (None, Ok(name)) => append_one(ctx, acks, name, topic_id, data),
+                (None, Ok(())) => append_one(ctx, acks, &name, topic_id, data),
             };
             partitions.push(match outcome {
                 Ok((answer, wait, appended)) => {
@@ -105,16 +105,22 @@ fn refuse_whole(ctx: &RequestContext, request: &ProduceRequest) -> Option<Respon
     (!ctx.allows(Operation::Write, Resource::TransactionalId(id))).then_some(ResponseError::TransactionalIdAuthorizationFailed)
 }
 
-fn resolve(ctx: &RequestContext, name: &TopicName, topic_id: uuid::Uuid) -> Result<StrBytes, ResponseError> {
-    let name = if ctx.api_version >= 13 { ctx.node.topic_name(topic_id).ok_or(ResponseError::UnknownTopicId)? } else { name.0.clone() };
-    if !ctx.allows(Operation::Write, Resource::Topic(&name)) {
+fn may_write(ctx: &RequestContext, name: &TopicName, topic_id: uuid::Uuid) -> Result<(), ResponseError> {
+    let of_id;
+    let name: &str = if ctx.api_version >= 13 {
+        of_id = ctx.node.topic_name(topic_id).ok_or(ResponseError::UnknownTopicId)?;
+        &of_id
+    } else {
+        name
+    };
+    if !ctx.allows(Operation::Write, Resource::Topic(name)) {
         return Err(ResponseError::TopicAuthorizationFailed);
     }
     let is_admin = ctx.client_id.as_deref() == Some(ADMIN_CLIENT_ID);
-    if !is_admin && super::is_internal_topic(&name) {
+    if !is_admin && super::is_internal_topic(name) {
         return Err(ResponseError::InvalidTopicException);
     }
-    Ok(name)
+    Ok(())
 }
 
 type Appended = (PartitionProduceResponse, Option<(Arc<Partition>, WakeAt)>, u64);
@@ -122,7 +128,7 @@ type Appended = (PartitionProduceResponse, Option<(Arc<Partition>, WakeAt)>, u64
 fn append_one(
     ctx: &RequestContext,
     acks: i16,
-    name: &StrBytes,
+    name: &TopicName,
     topic_id: uuid::Uuid,
     data: PartitionProduceData,
 ) -> Result<Appended, Refusal> {
