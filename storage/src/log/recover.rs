@@ -91,8 +91,7 @@ impl PartitionLog {
             let scan_from = if how.clean { last_base } else { how.recovery_point };
             producers_known = self.scan_from(self.segment_index(scan_from), &how, report)?;
         }
-        let Some(active) = self.segments.last() else { return Err(self.no_segment()) };
-        let mut log_end = active.next_offset(&self.place, interval_bytes)?;
+        let mut log_end = self.found_end()?;
         if log_end < how.log_start_offset {
             if self.corruption.is_none() {
                 self.discard_segments_from(0)?;
@@ -116,7 +115,7 @@ impl PartitionLog {
             // A batch below the end cannot be read. Everything there is said to be on disk, so this is damage.
             let all_is_on_disk = OpenOptions { recovery_point: log_end, ..how };
             self.scan_from(0, &all_is_on_disk, report)?;
-            log_end = self.active().next_offset(&self.place, interval_bytes)?;
+            log_end = self.found_end()?;
             self.load_states(rebuild_epochs, false, log_end, report)?;
         }
         let log_start = log_start.min(log_end);
@@ -125,7 +124,8 @@ impl PartitionLog {
         self.producers.on_log_start_offset_incremented(log_start);
         self.offsets = Offsets::new(log_start, log_end, self.producers.first_unstable_offset());
         self.recovery_point = if clean && how.clean { log_end } else { how.recovery_point.min(log_end).max(log_start) };
-        let snapshots_removed = self.remove_stray_snapshots()?;
+        // Beside damage everything stays as it was found.
+        let snapshots_removed = self.corruption.is_none() && self.remove_stray_snapshots()?;
         if report.bytes_truncated > 0 || self.dir_changes != removals_before || snapshots_removed {
             self.sync_removals()?;
         }
@@ -137,6 +137,14 @@ impl PartitionLog {
             report.corruption = Some(corruption.clone());
         }
         Ok(())
+    }
+
+    /// Where the log ends, as far as it can be read.
+    fn found_end(&self) -> Result<Offset, StorageError> {
+        match &self.corruption {
+            Some(corruption) => Ok(corruption.offset),
+            None => self.active().next_offset(&self.place, self.config.index_interval_bytes),
+        }
     }
 
     fn load_states(

@@ -29,8 +29,8 @@ pub(super) struct Indexes {
     pub(super) next_offset: Offset,
     /// Byte after that batch.
     end_position: u64,
-    /// Read from files that another process may have written; not yet proved wrong.
-    pub(super) from_files: bool,
+    /// Read from files that nobody vouches for; not yet proved wrong.
+    pub(super) doubtful: bool,
 }
 
 impl Indexes {
@@ -43,7 +43,7 @@ impl Indexes {
             bytes_since_entry: 0,
             next_offset: base_offset,
             end_position: 0,
-            from_files: false,
+            doubtful: false,
         }
     }
 
@@ -129,7 +129,7 @@ impl Segment {
             self.build_indexes_in(place, inner, interval_bytes)?;
             return Ok(true);
         };
-        let indexes = Indexes { offsets, times, from_files: true, ..Indexes::empty(self.base_offset) };
+        let indexes = Indexes { offsets, times, doubtful: !matches!(seal, Seal::Intact { .. }), ..Indexes::empty(self.base_offset) };
         if let Some(indexes) = self.resume_in(place, inner, indexes, interval_bytes)? {
             inner.indexes = Some(indexes);
             return Ok(false);
@@ -189,7 +189,7 @@ impl Segment {
         let mut inner = self.lock();
         if let Some(old) = inner.indexes.take() {
             let mut indexes =
-                Indexes { offsets: old.offsets, times: old.times, from_files: old.from_files, ..Indexes::empty(self.base_offset) };
+                Indexes { offsets: old.offsets, times: old.times, doubtful: old.doubtful, ..Indexes::empty(self.base_offset) };
             indexes.offsets.truncate(place, |entry| u64::from(entry.position) < size_bytes)?;
             indexes.times.truncate(place, |entry| i64::from(entry.relative_offset) < relative_end)?;
             if let Some(indexes) = self.resume_in(place, &mut inner, indexes, interval_bytes)? {
@@ -251,7 +251,7 @@ impl Segment {
         interval_bytes: u32,
     ) -> Result<Option<Located>, ScanError> {
         let indexes = self.indexes_in(place, inner, interval_bytes)?;
-        let from_files = indexes.from_files;
+        let doubtful = indexes.doubtful;
         let entry = indexes.position_for(place, offset)?;
         let mut scan = self.scan_in(place, inner, entry.map_or(0, |entry| u64::from(entry.position)))?;
         if let Some(entry) = entry {
@@ -262,7 +262,7 @@ impl Segment {
                 Err(ScanError::Disk(error)) => return Err(error.into()),
                 Err(ScanError::Bad { .. }) => false,
             };
-            if !confirmed && from_files {
+            if !confirmed && doubtful {
                 self.build_indexes_in(place, inner, interval_bytes)?;
                 return self.locate_in(place, inner, offset, interval_bytes);
             }
@@ -289,7 +289,7 @@ impl Segment {
         let mut inner = self.lock();
         loop {
             let indexes = self.indexes_in(place, &mut inner, interval_bytes)?;
-            let from_files = indexes.from_files;
+            let doubtful = indexes.doubtful;
             let entry = indexes.times.find_last(place, |entry| entry.timestamp <= wanted)?;
             let reached = entry.map(|entry| self.base_offset.plus(i64::from(entry.relative_offset)));
             let from = reached.unwrap_or(self.base_offset).max(start);
@@ -304,7 +304,7 @@ impl Segment {
                 (Some(_), Some(reached), _) => reached < start,
                 _ => false,
             };
-            if confirmed || !from_files {
+            if confirmed || !doubtful {
                 return Ok(batch.map_or(self.size_bytes, |batch| batch.position));
             }
             self.build_indexes_in(place, &mut inner, interval_bytes)?;

@@ -74,7 +74,7 @@ impl Segment {
     pub(crate) fn slice(&self, place: &Place, want: Want, interval_bytes: u32) -> Result<Sliced, SliceError> {
         let mut inner = self.lock();
         let first = self.slice_in(place, &mut inner, want, interval_bytes);
-        let doubtful = inner.indexes.as_ref().is_some_and(|indexes| indexes.from_files);
+        let doubtful = inner.indexes.as_ref().is_some_and(|indexes| indexes.doubtful);
         if doubtful && matches!(first, Err(SliceError::Corrupt(_))) {
             // Perhaps it is only the index that points between two batches.
             self.build_indexes_in(place, &mut inner, interval_bytes)?;
@@ -88,6 +88,9 @@ impl Segment {
         let Some(first) = located.map_err(|error| SliceError::from_scan(error, &self.log_path(place)))? else {
             return Ok(Sliced::NothingHere);
         };
+        if first.header.next_offset() > want.segment_end {
+            return Err(SliceError::from_scan(misplaced(&first), &self.log_path(place)));
+        }
         if first.header.next_offset() > want.up_to || (first.size_bytes > want.max_bytes && !want.at_least_one_batch) {
             return Ok(Sliced::Bounded);
         }
@@ -216,12 +219,8 @@ impl Segment {
         jumps: bool,
         segment_end: Offset,
     ) -> Result<(), ScanError> {
-        let bad = || ScanError::Bad {
-            position: batch.position,
-            reason: format!("base offset {} does not fit its neighbours", batch.header.base_offset()),
-        };
         if batch.header.next_offset() > segment_end {
-            return Err(bad());
+            return Err(misplaced(batch));
         }
         if jumps {
             let mut scan = self.scan_in(place, inner, batch.position)?;
@@ -229,7 +228,7 @@ impl Segment {
             match scan.peek() {
                 Ok(_) => {}
                 Err(ScanError::Disk(error)) => return Err(error.into()),
-                Err(ScanError::Bad { .. }) => return Err(bad()),
+                Err(ScanError::Bad { .. }) => return Err(misplaced(batch)),
             }
         }
         Ok(())
@@ -247,4 +246,9 @@ impl Segment {
             }
         }
     }
+}
+
+fn misplaced(batch: &Located) -> ScanError {
+    let reason = format!("base offset {} does not fit its neighbours", batch.header.base_offset());
+    ScanError::Bad { position: batch.position, reason }
 }

@@ -214,8 +214,7 @@ fn a_transaction_index_nobody_vouched_for_is_checked_before_it_grows() {
     let listed = |log: &PartitionLog| -> Vec<i64> {
         log.aborted_transactions(Offset(0), Offset(9)).expect("listed").iter().map(|transaction| transaction.first_offset.0).collect()
     };
-    assert_eq!(listed(&log), [0, 2]);
     log.close(true).expect("closed");
+    assert_eq!(fs::metadata(house.file(0, "txnindex")).expect("there").len(), 2 * 34, "right for whoever reads it next");
     assert_eq!(listed(&house.open()), [0, 2]);
-    assert_eq!(fs::metadata(house.file(0, "txnindex")).expect("there").len(), 2 * 34);
 }

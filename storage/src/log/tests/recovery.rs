@@ -146,15 +146,22 @@ fn damage_that_only_a_read_meets_is_refused_there_and_later_data_is_kept() {
 fn a_wrong_base_offset_met_by_a_read_is_not_served() {
     let (house, bytes, ends) = three_batches();
     house.open_after_crash().0.close(true).expect("closed");
-    for flipped in 0..8 {
+    for (flipped, bits) in (0..8).map(|byte| (byte, 0x11)).chain([(7, 1), (7, 2), (7, 4)]) {
         for batch in [0, 1] {
             let begin = if batch == 0 { 0 } else { ends[0] as usize };
             let mut damaged = bytes.clone();
-            damaged[begin + flipped] ^= 0x11;
+            damaged[begin + flipped] ^= bits;
             fs::write(house.file(0, "log"), &damaged).expect("written");
             let (log, _) = house.open_as(OpenOptions { recovery_point: Offset(9), ..clean() });
             assert!(bytes.starts_with(&served(&log)), "byte {flipped} of batch {batch}");
+            let at_the_damage = log.read(Offset(batch * 3), Offset(9), u64::MAX, true);
+            assert!(matches!(at_the_damage, Err(ReadError::Corrupt { .. })), "byte {flipped} of batch {batch}: {at_the_damage:?}");
             assert_eq!(fs::read(house.file(0, "log")).expect("read"), damaged);
+            assert_eq!(log.log_end_offset(), Offset(9), "what lies behind is still there");
+            if batch == 0 {
+                let behind = log.read(Offset(6), Offset(9), u64::MAX, true).expect("read");
+                assert_eq!(plan_bytes(&behind), &bytes[ends[1] as usize..]);
+            }
         }
     }
 }
