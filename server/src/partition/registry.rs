@@ -11,6 +11,7 @@ use ottla_storage::log::{PartitionLog, RecoveryReport};
 use ottla_storage::manager::{LogManager, LogState};
 use ottla_storage::{LeaderEpoch, LogId, Millis, StorageError};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use uuid::Uuid;
 
 type Topics = HashMap<Uuid, Arc<[Option<Arc<Partition>>]>>;
@@ -24,6 +25,8 @@ pub struct Registry {
     topics: ArcSwap<Topics>,
     manager: LogManager,
     deleter: Deleter,
+    /// The logs of the last run are open: what is not there now is new.
+    tidied: AtomicBool,
     config_of: Box<ConfigOf>,
 }
 
@@ -37,7 +40,14 @@ impl Registry {
     /// An empty registry over opened data directories.
     #[must_use]
     pub fn new(broker_id: BrokerId, manager: LogManager, config_of: Box<ConfigOf>) -> Self {
-        Self { broker_id, topics: ArcSwap::from_pointee(Topics::new()), manager, deleter: Deleter::default(), config_of }
+        Self {
+            broker_id,
+            topics: ArcSwap::from_pointee(Topics::new()),
+            manager,
+            deleter: Deleter::default(),
+            tidied: AtomicBool::new(false),
+            config_of,
+        }
     }
 
     /// The partition, when this broker holds it.
@@ -136,7 +146,8 @@ impl Registry {
         }
     }
 
-    /// A directory of that name with another topic id belongs to an earlier topic: it is put aside, never written to.
+    /// A directory of that name with another topic id belongs to an earlier topic: it is put aside, never written to. At the start, a log
+    /// that is not found while a data directory is missing may well lie there: beginning it anew elsewhere would look like a loss of data.
     fn open_or_create(
         &self,
         id: &LogId,
@@ -150,6 +161,12 @@ impl Registry {
                 Err(StorageError::Refused { .. }) => self.manager.mark_stray(&id.topic, id.partition, Uuid::new_v4())?,
                 outcome => return outcome,
             }
+        }
+        if !self.tidied.load(Ordering::SeqCst)
+            && let Some(missing) = self.manager.dirs().iter().find(|dir| dir.offline_reason().is_some())
+        {
+            let reason = format!("it is not found, and the data directory {} is offline", missing.path().display());
+            return Err(StorageError::Offline { log: id.to_string(), reason });
         }
         let log = self.manager.create_log(id, directory.map(|DirectoryId(uuid)| uuid), log_config, now)?;
         Ok((log, RecoveryReport::default()))
@@ -167,6 +184,7 @@ impl Registry {
     /// Puts aside the logs on disk that belong to no partition of the image, and finishes deletions of the last run. Called once, after
     /// the first `apply`.
     pub fn tidy(&self) {
+        self.tidied.store(true, Ordering::SeqCst);
         for job in self.manager.pending_deletions() {
             if let Err(error) = job.run() {
                 tracing::warn!(%error, "cannot remove a deleted log; the next start tries again");

@@ -88,3 +88,33 @@ fn while_the_files_of_a_deleted_topic_are_being_removed_the_controller_goes_on()
     let left = fs::read_dir(kit.data()).unwrap().filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().starts_with("gone"));
     assert_eq!(left.count(), 1, "a stop waits for the removal");
 }
+
+#[test]
+fn a_log_whose_data_directory_is_missing_is_offline_and_not_begun_anew_elsewhere() {
+    let mut kit = Kit::start();
+    let other = kit.data().with_file_name("other");
+    kit.restart_with(&format!("log.dirs={},{}", kit.data().display(), other.display()));
+    let mut client = kit.connect();
+    client.create("t", 4, &[]);
+    for partition in 0..4 {
+        client.produce("t", partition, &Batch::of(&["a"]));
+    }
+    kit.stop();
+    let saved = other.with_file_name("saved");
+    fs::rename(&other, &saved).unwrap();
+    fs::write(&other, "not a directory").unwrap();
+    kit.try_start().unwrap();
+    let mut client = kit.connect();
+    let errors = (0..4).map(|partition| client.try_produce("t", partition, &Batch::of(&["b"])).error_code).collect::<Vec<_>>();
+    assert_eq!(errors.iter().filter(|code| **code == 56).count(), 2, "KAFKA_STORAGE_ERROR: {errors:?}");
+    client.create("new", 1, &[]);
+    client.produce("new", 0, &Batch::of(&["c"]));
+    kit.stop();
+    fs::remove_file(&other).unwrap();
+    fs::rename(&saved, &other).unwrap();
+    kit.try_start().unwrap();
+    let mut client = kit.connect();
+    for (partition, code) in (0..4).zip(errors) {
+        assert_eq!(client.values("t", partition), if code == 0 { vec!["a", "b"] } else { vec!["a"] });
+    }
+}
