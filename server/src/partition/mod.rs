@@ -162,14 +162,17 @@ impl Partition {
         })
     }
 
-    /// Takes a role from a metadata record. A new leader epoch is noted in the log's epoch cache before anything is appended under it.
+    /// Takes a role from a metadata record. A new leader epoch is noted in the log's epoch cache before anything is appended under it; a
+    /// damaged log takes no notes and no records, but what lies before the damage is still served.
     pub fn set_role(&self, role: Role) {
         let mut state = self.lock();
         if state.role == role {
             return;
         }
         let unusable = match (&mut state.log, &role) {
-            (Some(log), Role::Leader { leader_epoch, .. }) => log.assign_leader_epoch(*leader_epoch).err().map(|error| error.to_string()),
+            (Some(log), Role::Leader { leader_epoch, .. }) => {
+                log.assign_leader_epoch(*leader_epoch).err().filter(|_| log.is_offline()).map(|error| error.to_string())
+            }
             (None, _) => return,
             (Some(_), _) => None,
         };
