@@ -1,5 +1,6 @@
 //! Behaviours that break real clients (reference/PITFALLS.md), each as a story against a whole broker. Names begin with the row.
 
+mod damage;
 mod durability;
 mod epochs;
 mod fetch;
