@@ -1,4 +1,4 @@
-//! What happens without a request: interval flushes, checkpoints, expiry of producers. One thread; every tick takes its time from the
+//! What happens without a request: interval flushes, checkpoints, expiry of producers, descriptors of old segments. One thread; every tick takes its time from the
 //! injected clock.
 
 use crate::broker::Node;
@@ -11,6 +11,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 const TICK: Duration = Duration::from_secs(1);
+/// How long a descriptor of an old segment may stay open after it was read.
+const RELEASE_FILES_MS: i64 = 60 * 1000;
 const PRODUCER_EXPIRY_MS: i64 = 10 * 60 * 1000;
 
 /// The thread.
@@ -43,6 +45,7 @@ impl Background {
 /// When each chore is due next.
 struct Rounds {
     checkpoints: Round,
+    files: Round,
     producers: Round,
 }
 
@@ -66,7 +69,11 @@ impl Rounds {
     fn new(node: &Node) -> Self {
         let now_ms = node.clock.now_ms();
         let every = |every_ms: i64| Round { every_ms, next_ms: now_ms + every_ms };
-        Self { checkpoints: every(node.config.flush_offset_checkpoint_interval_ms()), producers: every(PRODUCER_EXPIRY_MS) }
+        Self {
+            checkpoints: every(node.config.flush_offset_checkpoint_interval_ms()),
+            files: every(RELEASE_FILES_MS),
+            producers: every(PRODUCER_EXPIRY_MS),
+        }
     }
 
     fn tick(&mut self, node: &Node) {
@@ -76,6 +83,12 @@ impl Rounds {
         }
         if self.checkpoints.due(now_ms) {
             write_checkpoints(node);
+        }
+        if self.files.due(now_ms) {
+            // Readers keep what they hold; old segments nobody reads give their descriptors back.
+            for partition in node.published.registry.all() {
+                partition.with_log(|log| log.release_files());
+            }
         }
         if self.producers.due(now_ms) {
             for partition in node.published.registry.all() {
