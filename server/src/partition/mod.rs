@@ -50,6 +50,8 @@ struct State {
     waiters: Waiters,
     /// Counts every move of an offset or of the role, so that a parking request can tell that it missed one.
     changes: u64,
+    /// Log start offset, last stable offset, high watermark as of the last change.
+    shown: [Offset; 3],
     flush_due: bool,
     flush_queued: bool,
     /// Plans that were handed out and have not come back.
@@ -138,6 +140,7 @@ impl Partition {
             config,
             waiters: Waiters::default(),
             changes: 0,
+            shown: [Offset(0); 3],
             flush_due: false,
             flush_queued: false,
             flushes_running: 0,
@@ -326,9 +329,12 @@ impl Partition {
         self.lock().log.as_ref().map(offsets_of)
     }
 
-    /// Runs `f` on the log, for the background and for shutdown.
+    /// Runs `f` on the log, for the background and for shutdown. Readers that wait are woken when it moved what they see.
     pub fn with_log<T>(&self, f: impl FnOnce(&mut PartitionLog) -> T) -> Option<T> {
-        self.lock().log.as_mut().map(f)
+        let mut state = self.lock();
+        let result = state.log.as_mut().map(f);
+        state.advance();
+        result
     }
 
     /// Parks a request. False: what it waits for holds already, or (with `AnyChange`) something moved since `changes` was read.
@@ -453,11 +459,11 @@ impl State {
     fn advance(&mut self) {
         let Some(log) = &mut self.log else { return };
         let own = high_watermark::Own { log_end_offset: log.log_end_offset(), flushed: log.recovery_point(), flush_due: self.flush_due };
-        let (before, stable_before) = (log.high_watermark(), log.last_stable_offset());
         if matches!(self.role, Role::Leader { .. }) {
-            log.set_high_watermark(high_watermark::decide(before, own, []));
+            log.set_high_watermark(high_watermark::decide(log.high_watermark(), own, []));
         }
-        let moved = log.high_watermark() != before || log.last_stable_offset() != stable_before;
+        let shown = [log.log_start_offset(), log.last_stable_offset(), log.high_watermark()];
+        let moved = std::mem::replace(&mut self.shown, shown) != shown;
         self.changes += u64::from(moved);
         self.waiters.wake(moved, log.high_watermark(), log.recovery_point());
     }

@@ -126,6 +126,20 @@ fn a_log_is_not_given_up_while_a_flush_writes_to_its_directory() {
 }
 
 #[test]
+fn a_reader_that_waits_is_woken_when_the_log_start_offset_moves() {
+    let story = Story::new(LogConfig::default());
+    story.append(0).unwrap();
+    let waiter = Waiter::new();
+    let changes = story.partition.lock().changes;
+    assert!(story.partition.park(&waiter, WakeAt::AnyChange, changes));
+    story.partition.with_log(|log| log.expire_producers(Millis(0)));
+    assert_eq!(story.partition.lock().waiters.len(), 1, "nothing has moved");
+    story.partition.with_log(|log| log.advance_log_start_offset(Offset(1))).unwrap().unwrap();
+    assert_eq!(story.partition.lock().waiters.len(), 0);
+    assert!(!story.partition.park(&waiter, WakeAt::AnyChange, changes), "and who read before must not park");
+}
+
+#[test]
 fn after_a_panic_in_the_middle_of_a_change_the_log_is_not_trusted() {
     let story = Story::new(LogConfig::default());
     story.append(0).unwrap();
