@@ -6,6 +6,7 @@
 
 use super::{Api, CLUSTER_OPERATIONS, NOT_ASKED, RequestContext, TOPIC_OPERATIONS, is_internal_topic};
 use crate::auth::{Operation, Resource};
+use foldhash::{HashSet, HashSetExt};
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::metadata_response::{MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic};
@@ -34,7 +35,7 @@ impl Api for Metadata {
         let topics = if all {
             every_topic(&ctx, with_operations)
         } else {
-            let asked = request.topics.unwrap_or_default();
+            let asked = once(request.topics.unwrap_or_default());
             match refuse(version, &asked) {
                 Some(error) => asked.into_iter().map(|topic| unknown(topic.name, topic.topic_id, error)).collect(),
                 None => {
@@ -69,6 +70,13 @@ fn brokers(ctx: &RequestContext) -> Vec<MetadataResponseBroker> {
                 .with_rack(endpoint.rack.map(StrBytes::from_string))
         })
         .collect()
+}
+
+/// A topic that is named twice is answered, and created, once.
+fn once(mut asked: Vec<MetadataRequestTopic>) -> Vec<MetadataRequestTopic> {
+    let mut seen = HashSet::with_capacity(asked.len());
+    asked.retain(|topic| seen.insert((topic.name.clone(), topic.topic_id)));
+    asked
 }
 
 /// A topic needs a name below v10; an id may stand for the name from v12 on, when Kafka's clients began to send it.

@@ -118,3 +118,10 @@ fn a_log_whose_data_directory_is_missing_is_offline_and_not_begun_anew_elsewhere
         assert_eq!(client.values("t", partition), if code == 0 { vec!["a", "b"] } else { vec!["a"] });
     }
 }
+
+#[test]
+fn a_topic_that_is_named_twice_is_created_on_first_use_and_answered_once() {
+    let kit = Kit::start();
+    let answer = kit.connect().metadata(&["t", "u", "t"], true);
+    assert_eq!(answer.topics.iter().map(|topic| topic.error_code).collect::<Vec<_>>(), [0, 0]);
+}
