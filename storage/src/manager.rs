@@ -138,9 +138,6 @@ impl LogManager {
         let cluster_id = opening.agree(config, fresh_id)?;
         opening.settle(&cluster_id, config.node_id, fresh_id)?;
         let (dirs, warnings) = opening.load()?;
-        for warning in &warnings {
-            tracing::warn!("{warning}");
-        }
         let metadata_dir = dirs.iter().position(|dir| dir.path == metadata_path).unwrap_or(0);
         let manager = Self { disk, dirs, metadata_dir, cluster_id, node_id: config.node_id, warnings };
         manager.refuse_doubles()?;

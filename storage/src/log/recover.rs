@@ -170,7 +170,11 @@ impl PartitionLog {
         let interval_bytes = self.config.index_interval_bytes;
         let base_offset = self.segments.get(first).map_or(Offset(0), Segment::base_offset);
         // Producer state as of the first segment, so that transactions can be followed from there.
-        self.load_producers(base_offset, None)?;
+        match self.load_producers(base_offset, None) {
+            // A batch before it cannot be read: the damage is found by looking there too.
+            Err(StorageError::Corrupt { .. }) if first > 0 => return self.scan_from(0, how, report),
+            loaded => loaded?,
+        }
         // What the batches say of epochs is newer than what the file says.
         self.epochs.truncate_from_end(base_offset);
         let mut index = first;

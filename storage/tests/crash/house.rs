@@ -241,7 +241,8 @@ impl House {
     pub(crate) fn survive(mut self, op: Op, at: &dyn std::fmt::Debug) -> Self {
         let Err(failed) = self.tell(op) else { return self };
         self.syncs_are_doubtful |= is_failed_sync(&failed.error);
-        if self.log.is_offline() {
+        let was_offline = self.log.is_offline();
+        if was_offline {
             self = self.reopen();
         }
         let (start, end) = (self.log.log_start_offset(), self.log.log_end_offset());
@@ -251,16 +252,21 @@ impl House {
             self.model.log_start = start;
         }
         let Failed { error, allowed } = *failed;
-        let full = allowed.full;
+        let mut full = allowed.full;
+        full.log_start = full.log_start.min(self.model.log_start);
         if !matches!(op, Op::Truncate { .. } | Op::StartAnew { .. }) {
+            if was_offline && end == full.end() {
+                // The write failed, and so did cutting it off: such a batch is in doubt, and may be found whole.
+                self.model = full;
+            }
             assert_eq!(end, self.model.end(), "{at:?}: {error} left a trace");
             return self;
         }
-        match full.count_at(end).filter(|count| *count > 0 || start == full.log_start) {
+        let is_anew = matches!(op, Op::StartAnew { .. }) && self.log.size_bytes() == 0;
+        match full.count_at(end).filter(|_| !is_anew) {
             Some(count) => {
                 assert!(count >= allowed.batches_min, "{at:?}: {end} is below the truncation's end; {error}");
                 self.model = full.cut(count);
-                self.model.log_start = self.model.log_start.min(start);
             }
             None => {
                 assert!(start == end && allowed.empty_at.contains(&end), "{at:?}: {start}..{end} never was; {error}");

@@ -86,11 +86,22 @@ fn collect(dir: &Path, files: &mut Vec<PathBuf>) {
 }
 
 fn run(name: &str, corpus: &[Vec<u8>], target: fn(&[u8])) {
+    if let Some(seeds) = std::env::var_os("OTTLA_FUZZ_SEEDS") {
+        write_seeds(&PathBuf::from(seeds).join(name), corpus);
+    }
     corpus.iter().for_each(|bytes| target(bytes));
     for seed in 0..INPUTS_PER_TARGET {
         let bytes = mutate(&mut Random(seed), corpus);
         let outcome = std::panic::catch_unwind(|| target(&bytes));
         assert!(outcome.is_ok(), "{name}, seed {seed}: {bytes:?}");
+    }
+}
+
+/// Gives the fuzz targets what the tests begin with.
+fn write_seeds(dir: &Path, corpus: &[Vec<u8>]) {
+    fs::create_dir_all(dir).expect("created");
+    for (number, bytes) in corpus.iter().enumerate() {
+        fs::write(dir.join(format!("seed-{number}")), bytes).expect("written");
     }
 }
 
@@ -135,4 +146,42 @@ fn any_bytes_can_be_offered_as_a_small_text() {
     corpus.push(b"8Zse4M6WSiW20NYEuxNfRA".to_vec());
     corpus.push(b"a.b-1.8a371ab2070b4f94882b0958fb907a96-delete".to_vec());
     run("small_texts", &corpus, targets::small_texts);
+}
+
+/// A directory of files in the form that [`targets::log_directory`] takes, once for each way to open it.
+fn packed(files: &[(u8, Vec<u8>)]) -> impl Iterator<Item = Vec<u8>> {
+    [0b0000_0000, 0b0000_0001, 0b0000_0010, 0b0000_0100, 0b0001_1001, 0b0010_1110].into_iter().map(move |options| {
+        let mut bytes = vec![options];
+        for (name, content) in files {
+            bytes.push(*name);
+            bytes.extend(u16::try_from(content.len()).expect("small").to_be_bytes());
+            bytes.extend(content);
+        }
+        bytes
+    })
+}
+
+#[test]
+fn a_log_can_be_opened_over_any_files() {
+    let mut corpus = Vec::new();
+    let mut dirs = Vec::new();
+    collect(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/kafka-4.3.1"), &mut dirs);
+    let mut dirs: Vec<PathBuf> = dirs.into_iter().filter_map(|path| path.parent().map(Path::to_owned)).collect();
+    dirs.sort();
+    dirs.dedup();
+    for dir in dirs {
+        let named = targets::LOG_FILE_NAMES.iter().enumerate().filter_map(|(number, name)| {
+            let bytes = fs::read(dir.join(name)).ok().filter(|bytes| bytes.len() < 20_000)?;
+            Some((number as u8, bytes))
+        });
+        let files: Vec<(u8, Vec<u8>)> = named.collect();
+        if !files.is_empty() {
+            corpus.extend(packed(&files));
+        }
+    }
+    // Batches of all kinds, small enough to be mixed often.
+    let batches: Vec<Vec<u8>> = golden(&[".batch"]).into_iter().filter(|bytes| bytes.len() < 600).collect();
+    let snapshot = golden(&[".snapshot"]).concat();
+    corpus.extend(packed(&[(0, batches.concat()), (5, batches[0].clone()), (4, snapshot), (1, vec![0; 16]), (2, vec![0; 24])]));
+    run("log_directory", &corpus, targets::log_directory);
 }
