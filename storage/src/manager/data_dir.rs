@@ -255,11 +255,12 @@ impl DataDir {
         self.state().checkpoints[at].wanted.offset(topic, partition)
     }
 
-    /// Takes over the offsets of a log that lives here.
+    /// Takes over the offsets of a log that lives here. Those of an earlier log of that name come too late.
     pub(super) fn note(&self, kind: CheckpointKind, log: &LogOffsets) {
         let Some(at) = KEPT.iter().position(|kept| *kept == kind) else { return };
         let mut state = self.state();
-        if !state.logs.contains_key(&log.id.directory_name()) {
+        let known = state.logs.get(&log.id.directory_name());
+        if known.is_none_or(|known| known.topic_id.is_some_and(|topic_id| topic_id != log.id.topic_id)) {
             return;
         }
         let wanted = &mut state.checkpoints[at].wanted;

@@ -378,6 +378,21 @@ fn a_new_log_never_inherits_the_offsets_of_an_earlier_one() {
 }
 
 #[test]
+fn offsets_that_were_asked_for_before_a_log_was_recreated_are_not_the_new_ones() {
+    let manager = start(&FaultyDisk::new(5), &mut 1000).expect("opened");
+    let create = |topic_id| drop(manager.create_log(&id("foo", 0, topic_id), None, Arc::default(), Millis(0)).expect("created"));
+    create(1);
+    let of_the_first = offsets(id("foo", 0, 1), 900, 500, 1000);
+    let _files_stay = manager.delete_log(&id("foo", 0, 1), Uuid::from_u128(0xabc)).expect("deleted");
+    create(2);
+    manager.write_checkpoints(&KEPT, [of_the_first]).expect("written");
+    let dir = manager.dir_of("foo", 0).expect("there");
+    assert_eq!(KEPT.map(|kind| dir.offset(kind, "foo", 0)), [None; KEPT.len()]);
+    manager.write_checkpoints(&KEPT, [offsets(id("foo", 0, 2), 3, 0, 4)]).expect("written");
+    assert_eq!(manager.checkpointed_high_watermark(&id("foo", 0, 2)), Some(Offset(4)));
+}
+
+#[test]
 fn a_clean_stop_does_not_vouch_for_a_log_whose_sync_failed() {
     let disk = FaultyDisk::new(3);
     let mut ids = 1000;
