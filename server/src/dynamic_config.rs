@@ -85,9 +85,11 @@ impl TopicConfigs for Rules {
     }
 
     fn describe(&self, overrides: &BTreeMap<String, String>) -> Vec<DescribedConfig> {
+        // What was set is repeated as it was spelled (`TRUE`), as Kafka's controller does.
+        let spelled = |row: &Described<'_>| overrides.get(&*row.name).filter(|_| row.value.is_some()).cloned();
         let row = |row: Described<'_>| DescribedConfig {
+            value: spelled(&row).or(row.value.map(Cow::into_owned)),
             name: row.name.into_owned(),
-            value: row.value.map(Cow::into_owned),
             read_only: row.read_only,
             source: row.source as i8,
             sensitive: row.is_sensitive,

@@ -99,7 +99,8 @@ fn append_error(error: &AppendError) -> ResponseError {
         AppendError::MessageTooLarge(_) => ResponseError::MessageTooLarge,
         AppendError::RecordListTooLarge(_) => ResponseError::RecordListTooLarge,
         AppendError::UnsupportedForMessageFormat(_) => ResponseError::UnsupportedForMessageFormat,
-        AppendError::UnsupportedCompressionType(_) => ResponseError::UnsupportedCompressionType,
+        // A code that no codec has; Kafka fails inside. UNSUPPORTED_COMPRESSION_TYPE means "not at this version of Produce".
+        AppendError::UnsupportedCompressionType(_) => ResponseError::UnknownServerError,
         AppendError::OutOfOrderSequence(_) => ResponseError::OutOfOrderSequenceNumber,
         AppendError::DuplicateSequence(_) => ResponseError::DuplicateSequenceNumber,
         AppendError::InvalidProducerEpoch(_) => ResponseError::InvalidProducerEpoch,

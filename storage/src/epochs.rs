@@ -105,7 +105,7 @@ impl LeaderEpochCache {
     /// epoch is unknown (-1) or newer than any here. An epoch older than all known ends where the first known begins.
     #[must_use]
     pub fn end_offset_for(&self, requested: LeaderEpoch, log_end_offset: Offset) -> Option<(LeaderEpoch, Offset)> {
-        if requested.0 < 0 {
+        if requested.0 == -1 {
             return None;
         }
         if self.latest().is_some_and(|latest| latest.epoch == requested) {

@@ -23,19 +23,19 @@ impl Api for DescribeCluster {
 
     async fn handle(ctx: RequestContext, request: DescribeClusterRequest) -> DescribeClusterResponse {
         let asked = if ctx.api_version == 0 { BROKERS } else { request.endpoint_type };
-        let refused = |error: ResponseError, message: &'static str| {
+        let refused = |error: ResponseError, message: String| {
             DescribeClusterResponse::default()
                 .with_error_code(error.code())
-                .with_error_message(Some(StrBytes::from_static_str(message)))
-                .with_endpoint_type(if ctx.api_version == 0 { BROKERS } else { asked })
+                .with_error_message(Some(StrBytes::from_string(message)))
+                .with_endpoint_type(BROKERS)
         };
         match asked {
             BROKERS => {}
             CONTROLLERS => {
-                let message = "The request was sent to an endpoint of the wrong type.";
-                return refused(ResponseError::MismatchedEndpointType, message);
+                let message = "The request was sent to an endpoint of type BROKER, but we wanted an endpoint of type CONTROLLER";
+                return refused(ResponseError::MismatchedEndpointType, message.to_owned());
             }
-            _ => return refused(ResponseError::UnsupportedEndpointType, "Unsupported endpoint type."),
+            other => return refused(ResponseError::UnsupportedEndpointType, format!("Unsupported endpoint type {other}")),
         }
         let brokers = ctx
             .node

@@ -2,7 +2,7 @@
 //!
 //! v1 synonyms and sources · v3 types and documentation (KIP-569) · v4 flexible. Every known key is answered, inert ones too: tools read,
 //! modify and write back, and Connect refuses to start on an empty answer.
-//! Not done: client-metrics subscriptions have no keys; the one broker logger is `root`.
+//! Not done: client-metrics subscriptions cannot be changed, so their defaults are shown; the one broker logger is `root`.
 
 use super::{Api, RequestContext};
 use crate::auth::{Operation, Resource};
@@ -23,7 +23,15 @@ const BROKER_LOGGER: i8 = 8;
 const CLIENT_METRICS: i8 = 16;
 const GROUP: i8 = 32;
 const DYNAMIC_BROKER_LOGGER: i8 = 6;
+const DEFAULT: i8 = 5;
 const STRING: i8 = 2;
+const INT: i8 = 3;
+const LIST: i8 = 7;
+/// Keys, defaults and types of a client metrics subscription (KIP-714).
+const CLIENT_METRICS_DEFAULTS: &[(&str, &str, i8)] = &[("interval.ms", "300000", INT), ("match", "", LIST), ("metrics", "", LIST)];
+/// Kafka's text for INVALID_REQUEST when it has nothing better to say.
+const MALFORMED: &str = "This most likely occurs because of a request being malformed by the client library or the message was sent to \
+                         an incompatible broker. See the broker logs for more details.";
 
 pub(crate) enum DescribeConfigs {}
 
@@ -76,7 +84,7 @@ fn describe(
             }
             TopicName::parse(name).map_err(|invalid| (ResponseError::InvalidTopicException, invalid.to_string()))?;
             if image.topics().by_name(name).is_none() {
-                return Err(refused(ResponseError::UnknownTopicOrPartition, "This server does not host this topic-partition."));
+                return Err(refused(ResponseError::UnknownTopicOrPartition, ""));
             }
             let overrides = topic_overrides(&image, name).unwrap_or_default();
             Ok(config.describe_topic(&overrides, wanted).into_iter().map(|row| result(version, row)).collect())
@@ -86,11 +94,11 @@ fn describe(
         }
         BROKER if name.is_empty() => Ok(config.describe_all_brokers(wanted).into_iter().map(|row| result(version, row)).collect()),
         BROKER => {
-            this_broker(ctx, name)?;
+            this_broker(ctx, name, " or empty string,")?;
             Ok(config.describe_broker(wanted).into_iter().map(|row| result(version, row)).collect())
         }
         BROKER_LOGGER => {
-            this_broker(ctx, name)?;
+            this_broker(ctx, name, "")?;
             let root = DescribeConfigsResourceResult::default()
                 .with_name(StrBytes::from_static_str("root"))
                 .with_value(Some(StrBytes::from_static_str("INFO")))
@@ -98,7 +106,10 @@ fn describe(
                 .with_config_type(STRING);
             Ok(vec![root])
         }
-        CLIENT_METRICS if !name.is_empty() => Ok(Vec::new()),
+        CLIENT_METRICS if !name.is_empty() => {
+            let wanted = |key: &str| wanted.names.is_none_or(|names| names.contains(&key));
+            Ok(CLIENT_METRICS_DEFAULTS.iter().filter(|row| wanted(row.0)).map(|row| client_metrics_row(version, row)).collect())
+        }
         GROUP if !name.is_empty() => {
             let resource = ConfigResource { resource_type: ConfigResourceType::Group, name: name.to_owned() };
             let overrides = image.configs().of(&resource).cloned().unwrap_or_default();
@@ -106,20 +117,32 @@ fn describe(
         }
         CLIENT_METRICS => Err(refused(ResponseError::InvalidRequest, "Client metrics subscription name must not be empty")),
         GROUP => Err(refused(ResponseError::InvalidRequest, "Group name must not be empty")),
-        other => Err((ResponseError::InvalidRequest, format!("Unsupported resource type: {other}"))),
+        _ => Err(refused(ResponseError::InvalidRequest, MALFORMED)),
     }
+}
+
+fn client_metrics_row(version: i16, (key, default, config_type): &(&'static str, &'static str, i8)) -> DescribeConfigsResourceResult {
+    DescribeConfigsResourceResult::default()
+        .with_name(StrBytes::from_static_str(key))
+        .with_value(Some(StrBytes::from_static_str(default)))
+        .with_config_source(DEFAULT)
+        .with_config_type(if version >= 3 { *config_type } else { 0 })
+        .with_documentation(if version >= 3 { None } else { Some(StrBytes::default()) })
 }
 
 fn refused(error: ResponseError, message: &str) -> Refused {
     (error, message.to_owned())
 }
 
-fn this_broker(ctx: &RequestContext, name: &str) -> Result<(), Refused> {
+fn this_broker(ctx: &RequestContext, name: &str, or: &str) -> Result<(), Refused> {
+    if name.is_empty() {
+        return Err(refused(ResponseError::InvalidRequest, "Broker id must not be empty"));
+    }
     let id: i32 = name.parse().map_err(|_| (ResponseError::InvalidRequest, format!("Broker id must be an integer, but it is: {name}")))?;
     if id == ctx.node.node_id {
         return Ok(());
     }
-    let message = format!("Unexpected broker id, expected {} or empty string, but received {name}", ctx.node.node_id);
+    let message = format!("Unexpected broker id, expected {}{or} but received {name}", ctx.node.node_id);
     Err((ResponseError::InvalidRequest, message))
 }
 

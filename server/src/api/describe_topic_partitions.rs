@@ -31,12 +31,21 @@ impl Api for DescribeTopicPartitions {
         if let Some(cursor) = &request.cursor
             && cursor.partition_index < 0
         {
-            let topics = request.topics.into_iter().map(|topic| refused(topic.name, ResponseError::InvalidRequest)).collect();
-            return DescribeTopicPartitionsResponse::default().with_topics(topics);
+            return invalid(request);
+        }
+        let elsewhere = |cursor: &From| !request.topics.iter().any(|topic| topic.name == cursor.topic_name);
+        if !request.topics.is_empty() && request.cursor.as_ref().is_some_and(elsewhere) {
+            return invalid(request);
         }
         let page = Page { ctx: &ctx, left: limit, topics: Vec::new() };
         page.fill(names(&ctx, &request), request.cursor)
     }
+}
+
+/// The cursor is at no place that this request goes through.
+fn invalid(request: DescribeTopicPartitionsRequest) -> DescribeTopicPartitionsResponse {
+    let topics = request.topics.into_iter().map(|topic| refused(topic.name, ResponseError::InvalidRequest, NOT_ASKED));
+    DescribeTopicPartitionsResponse::default().with_topics(topics.collect())
 }
 
 /// Names in order; from the cursor's topic on.
@@ -64,19 +73,19 @@ impl Page<'_> {
         for name in names {
             let from = cursor.as_ref().filter(|cursor| cursor.topic_name == name).map_or(0, |cursor| cursor.partition_index);
             if !self.ctx.allows(Operation::Describe, Resource::Topic(&name)) {
-                self.topics.push(refused(name, ResponseError::TopicAuthorizationFailed));
+                self.topics.push(refused(name, ResponseError::TopicAuthorizationFailed, NOT_ASKED));
                 continue;
             }
-            let Some(topic) = image.topics().by_name(&name) else {
-                let valid = meta::TopicName::parse(&name).is_ok();
-                let error = if valid { ResponseError::UnknownTopicOrPartition } else { ResponseError::InvalidTopicException };
-                self.topics.push(refused(name, error));
-                continue;
-            };
             if self.left == 0 {
                 next = Some(Cursor::default().with_topic_name(name).with_partition_index(0));
                 break;
             }
+            let Some(topic) = image.topics().by_name(&name) else {
+                let valid = meta::TopicName::parse(&name).is_ok();
+                let error = if valid { ResponseError::UnknownTopicOrPartition } else { ResponseError::InvalidTopicException };
+                self.topics.push(refused(name, error, TOPIC_OPERATIONS));
+                continue;
+            };
             let rows: Vec<_> =
                 topic.partitions.range(from..).take(self.left).map(|(index, partition)| row(image.cluster(), *index, partition)).collect();
             self.left -= rows.len();
@@ -102,12 +111,12 @@ fn name_of(topic: &TopicImage) -> TopicName {
     TopicName(StrBytes::from_string(topic.name.to_string()))
 }
 
-fn refused(name: TopicName, error: ResponseError) -> DescribeTopicPartitionsResponseTopic {
+fn refused(name: TopicName, error: ResponseError, operations: i32) -> DescribeTopicPartitionsResponseTopic {
     DescribeTopicPartitionsResponseTopic::default()
         .with_error_code(error.code())
         .with_is_internal(is_internal_topic(&name))
         .with_name(Some(name))
-        .with_topic_authorized_operations(NOT_ASKED)
+        .with_topic_authorized_operations(operations)
 }
 
 fn ids(brokers: &[meta::BrokerId]) -> Vec<BrokerId> {

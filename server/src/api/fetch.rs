@@ -17,6 +17,8 @@ use kafka_protocol::messages::fetch_response::{EpochEndOffset, LeaderIdAndEpoch}
 use kafka_protocol::messages::{ApiKey, BrokerId, FetchRequest, TopicName};
 use kafka_protocol::protocol::StrBytes;
 use ottla_storage::Offset;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,6 +41,7 @@ impl RawApi for Fetch {
             Context::Full(specs) => (specs, Session::Wanted),
             Context::Incremental { session_id, next_epoch, partitions } => (partitions, Session::Open { session_id, next_epoch }),
         };
+        let specs = if matches!(session, Session::Open { .. }) { specs } else { each_once(specs) };
         let mut wanted = resolve(&ctx, specs, matches!(session, Session::Open { .. }));
         let answers = read_until_enough(&ctx, &request, &mut wanted).await;
         answer(&ctx, session, wanted, answers)
@@ -56,6 +59,22 @@ enum Session {
 struct Wanted {
     spec: FetchSpec,
     partition: Result<Arc<Partition>, ResponseError>,
+}
+
+/// A partition that is named twice is asked once: the last mention at the place of the first.
+fn each_once(specs: Vec<FetchSpec>) -> Vec<FetchSpec> {
+    let mut places = HashMap::with_capacity(specs.len());
+    let mut once: Vec<FetchSpec> = Vec::with_capacity(specs.len());
+    for spec in specs {
+        match places.entry((spec.topic.clone(), spec.topic_id, spec.partition)) {
+            Entry::Occupied(place) => once[*place.get()] = spec,
+            Entry::Vacant(place) => {
+                place.insert(once.len());
+                once.push(spec);
+            }
+        }
+    }
+    once
 }
 
 fn resolve(ctx: &RequestContext, specs: Vec<FetchSpec>, in_session: bool) -> Vec<Wanted> {
@@ -165,7 +184,7 @@ fn read_all(ctx: &RequestContext, request: &FetchRequest, wanted: &[Wanted]) -> 
     for wanted in wanted {
         let spec = &wanted.spec;
         let read = match &wanted.partition {
-            Err(error) => Err((*error, -1)),
+            Err(error) => Err((*error, Some(Vec::new()))),
             Ok(partition) => {
                 let left = limit.saturating_sub(round.bytes);
                 let request = ReadRequest {
@@ -176,10 +195,7 @@ fn read_all(ctx: &RequestContext, request: &FetchRequest, wanted: &[Wanted]) -> 
                     max_bytes: left.min(u64::try_from(spec.max_bytes).unwrap_or(0)),
                     at_least_one_batch: round.bytes == 0,
                 };
-                partition.read(request).map_err(|error| match error {
-                    crate::errors::PartitionError::OffsetOutOfRange { log_start_offset } => (error.response_error(), log_start_offset.0),
-                    _ => (error.response_error(), -1),
-                })
+                partition.read(request).map_err(|error| (error.response_error(), None))
             }
         };
         match read {
@@ -202,7 +218,7 @@ fn read_all(ctx: &RequestContext, request: &FetchRequest, wanted: &[Wanted]) -> 
                     ranges: read.plan.ranges,
                 });
             }
-            Err((error, log_start_offset)) => {
+            Err((error, aborted_transactions)) => {
                 round.urgent = true;
                 round.changes.push(0);
                 round.answers.push(PartitionAnswer {
@@ -210,7 +226,10 @@ fn read_all(ctx: &RequestContext, request: &FetchRequest, wanted: &[Wanted]) -> 
                     error_code: error.code(),
                     high_watermark: -1,
                     last_stable_offset: -1,
-                    log_start_offset,
+                    // Kafka tells nothing of the log beside an error, not even beside OFFSET_OUT_OF_RANGE.
+                    log_start_offset: -1,
+                    // As Kafka writes them: an empty list for what cannot be found, null for what could not be read.
+                    aborted_transactions,
                     current_leader: current_leader(ctx, spec, error),
                     ..PartitionAnswer::default()
                 });

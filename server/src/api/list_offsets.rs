@@ -6,13 +6,14 @@
 
 use super::{Api, RequestContext};
 use crate::auth::{Operation, Resource};
-use foldhash::{HashSet, HashSetExt};
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::list_offsets_request::ListOffsetsPartition;
 use kafka_protocol::messages::list_offsets_response::{ListOffsetsPartitionResponse, ListOffsetsTopicResponse};
 use kafka_protocol::messages::{ApiKey, ListOffsetsRequest, ListOffsetsResponse, TopicName};
 use ottla_storage::Millis;
 use ottla_storage::log::ListOffset;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::ops::RangeInclusive;
 
 const LATEST: i64 = -1;
@@ -20,7 +21,6 @@ const EARLIEST: i64 = -2;
 const MAX_TIMESTAMP: i64 = -3;
 const EARLIEST_LOCAL: i64 = -4;
 const LATEST_TIERED: i64 = -5;
-/// Smallest special timestamp that Kafka knows; below it a number is just a timestamp.
 const EARLIEST_PENDING_UPLOAD: i64 = -6;
 
 pub(crate) enum ListOffsets {}
@@ -33,44 +33,50 @@ impl Api for ListOffsets {
 
     async fn handle(ctx: RequestContext, request: ListOffsetsRequest) -> ListOffsetsResponse {
         let read_committed = request.isolation_level == 1;
-        let duplicates = duplicates(&request);
-        let topics = request
-            .topics
-            .into_iter()
-            .map(|topic| {
-                let allowed = ctx.allows(Operation::Describe, Resource::Topic(&topic.name));
-                let partitions = topic
-                    .partitions
-                    .iter()
-                    .map(|partition| {
-                        let found = if !allowed {
-                            Err(ResponseError::TopicAuthorizationFailed)
-                        } else if duplicates.contains(&(topic.name.clone(), partition.partition_index)) {
-                            Err(ResponseError::InvalidRequest)
-                        } else {
-                            find(&ctx, &topic.name, partition, read_committed)
-                        };
-                        row(ctx.api_version, partition.partition_index, found)
-                    })
-                    .collect();
-                ListOffsetsTopicResponse::default().with_name(topic.name).with_partitions(partitions)
-            })
-            .collect();
+        let mut topics: Vec<ListOffsetsTopicResponse> = Vec::new();
+        for (name, partitions) in by_topic(request) {
+            let allowed = ctx.allows(Operation::Describe, Resource::Topic(&name));
+            let rows = partitions
+                .into_iter()
+                .map(|(partition, twice)| {
+                    let found = match (allowed, twice) {
+                        (false, _) => Err(ResponseError::TopicAuthorizationFailed),
+                        (true, true) => Err(ResponseError::InvalidRequest),
+                        (true, false) => find(&ctx, &name, &partition, read_committed),
+                    };
+                    row(ctx.api_version, partition.partition_index, found)
+                })
+                .collect();
+            topics.push(ListOffsetsTopicResponse::default().with_name(name).with_partitions(rows));
+        }
         ListOffsetsResponse::default().with_topics(topics)
     }
 }
 
-fn duplicates(request: &ListOffsetsRequest) -> HashSet<(TopicName, i32)> {
-    let (mut seen, mut twice) = (HashSet::new(), HashSet::new());
-    for topic in &request.topics {
-        for partition in &topic.partitions {
-            let key = (topic.name.clone(), partition.partition_index);
-            if !seen.insert(key.clone()) {
-                twice.insert(key);
+/// Every partition of the request once, and whether it was asked more often; topics without partitions have no answer.
+fn by_topic(request: ListOffsetsRequest) -> Vec<(TopicName, Vec<(ListOffsetsPartition, bool)>)> {
+    let (mut places, mut seen) = (HashMap::new(), HashMap::new());
+    let mut topics: Vec<(TopicName, Vec<(ListOffsetsPartition, bool)>)> = Vec::new();
+    for topic in request.topics {
+        for partition in topic.partitions {
+            let at: usize = *places.entry(topic.name.clone()).or_insert_with(|| {
+                topics.push((topic.name.clone(), Vec::new()));
+                topics.len() - 1
+            });
+            let rows = &mut topics[at].1;
+            match seen.entry((topic.name.clone(), partition.partition_index)) {
+                Entry::Occupied(row) => {
+                    let row: usize = *row.get();
+                    rows[row].1 = true;
+                }
+                Entry::Vacant(row) => {
+                    row.insert(rows.len());
+                    rows.push((partition, false));
+                }
             }
         }
     }
-    twice
+    topics
 }
 
 /// Offset, timestamp and leader epoch; `None` for "no such record".
@@ -82,7 +88,8 @@ fn find(ctx: &RequestContext, name: &TopicName, partition: &ListOffsetsPartition
         EARLIEST_LOCAL => 8,
         LATEST_TIERED => 9,
         EARLIEST_PENDING_UPLOAD => 11,
-        _ => 1,
+        LATEST | EARLIEST | 0.. => 1,
+        _ => return Err(ResponseError::UnsupportedVersion),
     };
     if ctx.api_version < since {
         return Err(ResponseError::UnsupportedVersion);
@@ -91,11 +98,16 @@ fn find(ctx: &RequestContext, name: &TopicName, partition: &ListOffsetsPartition
         LATEST => ListOffset::Latest,
         EARLIEST | EARLIEST_LOCAL => ListOffset::Earliest,
         MAX_TIMESTAMP => ListOffset::MaxTimestamp,
-        LATEST_TIERED => return Ok(None),
+        // Nothing is tiered.
+        LATEST_TIERED => ListOffset::Latest,
         timestamp => ListOffset::Timestamp(Millis(timestamp)),
     };
     let log = ctx.node.partition_by_name(name, partition.partition_index)?;
+    if partition.current_leader_epoch < -1 {
+        return Err(ResponseError::FencedLeaderEpoch);
+    }
     let found = log.list_offset(partition.current_leader_epoch, by, read_committed).map_err(|error| error.response_error())?;
+    let found = found.filter(|_| partition.timestamp != LATEST_TIERED);
     Ok(found.map(|found| (found.offset.0, found.timestamp.0, found.leader_epoch.map_or(-1, |epoch| epoch.0))))
 }
 

@@ -14,6 +14,7 @@ use kafka_protocol::messages::{ApiKey, BrokerId, MetadataRequest, MetadataRespon
 use kafka_protocol::protocol::StrBytes;
 use ottla_coordinator::metadata::image::{MetadataImage, TopicImage};
 use ottla_coordinator::metadata::{self as meta, TopicId, TopicName as ValidName};
+use std::collections::HashSet;
 use std::ops::RangeInclusive;
 use uuid::Uuid;
 
@@ -35,17 +36,16 @@ impl Api for Metadata {
         let topics = if all {
             every_topic(&ctx, with_operations)
         } else {
-            let asked = once(request.topics.unwrap_or_default());
-            match refuse(version, &asked) {
-                Some(error) => asked.into_iter().map(|topic| unknown(topic.name, topic.topic_id, error)).collect(),
-                None => {
-                    if version < 4 || request.allow_auto_topic_creation {
-                        create_missing(&ctx, &asked).await;
-                    }
-                    let image = ctx.node.image();
-                    asked.into_iter().map(|topic| named(&ctx, &image, topic, with_operations)).collect()
-                }
+            let asked = request.topics.unwrap_or_default();
+            if let Some(error) = refuse(version, &asked) {
+                return refused(version, asked, error);
             }
+            let asked = each_once(asked);
+            if version < 4 || request.allow_auto_topic_creation {
+                create_missing(&ctx, &asked).await;
+            }
+            let image = ctx.node.image();
+            asked.into_iter().map(|topic| named(&ctx, &image, topic, with_operations)).collect()
         };
         let operations = if request.include_cluster_authorized_operations { CLUSTER_OPERATIONS } else { NOT_ASKED };
         MetadataResponse::default()
@@ -72,20 +72,34 @@ fn brokers(ctx: &RequestContext) -> Vec<MetadataResponseBroker> {
         .collect()
 }
 
-/// A topic that is named twice is answered, and created, once.
-fn once(mut asked: Vec<MetadataRequestTopic>) -> Vec<MetadataRequestTopic> {
-    let mut seen = HashSet::with_capacity(asked.len());
-    asked.retain(|topic| seen.insert((topic.name.clone(), topic.topic_id)));
-    asked
-}
-
 /// A topic needs a name below v10; an id may stand for the name from v12 on, when Kafka's clients began to send it.
 fn refuse(version: i16, asked: &[MetadataRequestTopic]) -> Option<ResponseError> {
-    let by_id = |topic: &&MetadataRequestTopic| !topic.topic_id.is_nil();
     let nameless = asked.iter().any(|topic| topic.name.is_none() && topic.topic_id.is_nil());
     let early = version < 12 && asked.iter().any(|topic| topic.name.is_none() || !topic.topic_id.is_nil());
-    let mixed = asked.iter().filter(by_id).count() != 0 && asked.iter().any(|topic| topic.topic_id.is_nil());
-    (nameless || early || mixed).then_some(ResponseError::InvalidRequest)
+    (nameless || early).then_some(ResponseError::InvalidRequest)
+}
+
+/// Kafka's answer to a request that it refuses as a whole: not even the brokers.
+fn refused(version: i16, asked: Vec<MetadataRequestTopic>, error: ResponseError) -> MetadataResponse {
+    let topic = |topic: MetadataRequestTopic| {
+        MetadataResponseTopic::default()
+            .with_error_code(error.code())
+            .with_name(Some(topic.name.unwrap_or_default()))
+            .with_topic_id(topic.topic_id)
+    };
+    MetadataResponse::default()
+        .with_controller_id(BrokerId(-1))
+        .with_topics(asked.into_iter().map(topic).collect())
+        .with_error_code(if version >= 13 { error.code() } else { 0 })
+}
+
+/// Every topic once; where one is asked by its id, those without an id are not looked at.
+fn each_once(asked: Vec<MetadataRequestTopic>) -> Vec<MetadataRequestTopic> {
+    let by_id = asked.iter().any(|topic| !topic.topic_id.is_nil());
+    let mut seen = HashSet::with_capacity(asked.len());
+    let mut asked: Vec<_> = asked.into_iter().filter(|topic| !by_id || !topic.topic_id.is_nil()).collect();
+    asked.retain(|topic| seen.insert(if by_id { (None, topic.topic_id) } else { (topic.name.clone(), Uuid::nil()) }));
+    asked
 }
 
 fn every_topic(ctx: &RequestContext, with_operations: bool) -> Vec<MetadataResponseTopic> {
@@ -102,32 +116,31 @@ fn named(ctx: &RequestContext, image: &MetadataImage, asked: MetadataRequestTopi
     if !asked.topic_id.is_nil() {
         return match image.topics().by_id(TopicId(asked.topic_id)) {
             Some(topic) if ctx.allows(Operation::Describe, Resource::Topic(&topic.name)) => known(image, topic, with_operations),
-            Some(_) => unknown(None, asked.topic_id, ResponseError::TopicAuthorizationFailed),
-            None => unknown(None, asked.topic_id, ResponseError::UnknownTopicId),
+            Some(_) => unknown(None, asked.topic_id, ResponseError::TopicAuthorizationFailed, false),
+            None => unknown(None, asked.topic_id, ResponseError::UnknownTopicId, false),
         };
     }
     let name = asked.name.unwrap_or_default();
     if !ctx.allows(Operation::Describe, Resource::Topic(&name)) {
-        return unknown(Some(name), Uuid::nil(), ResponseError::TopicAuthorizationFailed);
+        return unknown(Some(name), Uuid::nil(), ResponseError::TopicAuthorizationFailed, false);
     }
     match image.topics().by_name(&name) {
         Some(topic) => known(image, topic, with_operations),
         None => {
             let valid = ValidName::parse(&name).is_ok();
             let error = if valid { ResponseError::UnknownTopicOrPartition } else { ResponseError::InvalidTopicException };
-            unknown(Some(name), Uuid::nil(), error)
+            unknown(Some(name), Uuid::nil(), error, with_operations)
         }
     }
 }
 
-fn unknown(name: Option<TopicName>, topic_id: Uuid, error: ResponseError) -> MetadataResponseTopic {
-    // Below v12 the name is not nullable.
-    let name = name.or_else(|| topic_id.is_nil().then(TopicName::default));
+fn unknown(name: Option<TopicName>, topic_id: Uuid, error: ResponseError, with_operations: bool) -> MetadataResponseTopic {
     MetadataResponseTopic::default()
         .with_error_code(error.code())
         .with_is_internal(name.as_ref().is_some_and(|name| is_internal_topic(name)))
         .with_name(name)
         .with_topic_id(topic_id)
+        .with_topic_authorized_operations(if with_operations { TOPIC_OPERATIONS } else { NOT_ASKED })
 }
 
 fn known(image: &MetadataImage, topic: &TopicImage, with_operations: bool) -> MetadataResponseTopic {

@@ -42,6 +42,9 @@ impl Api for OffsetForLeaderEpoch {
 
 fn find(ctx: &RequestContext, topic: &TopicName, asked: &OffsetForLeaderPartition) -> Result<Option<(LeaderEpoch, Offset)>, ResponseError> {
     let partition = ctx.node.partition_by_name(topic, asked.partition)?;
+    if asked.current_leader_epoch < -1 {
+        return Err(ResponseError::FencedLeaderEpoch);
+    }
     partition.end_offset_for_epoch(asked.current_leader_epoch, LeaderEpoch(asked.leader_epoch)).map_err(|error| error.response_error())
 }
 

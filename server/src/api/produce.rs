@@ -72,16 +72,21 @@ fn append_all(ctx: &RequestContext, request: ProduceRequest) -> (ProduceResponse
     let refused = refuse_whole(ctx, &request);
     let (mut waits, mut bytes) = (Vec::new(), 0);
     let mut responses = Vec::with_capacity(request.topic_data.len());
-    for (topic_at, topic) in request.topic_data.into_iter().enumerate() {
+    for topic in request.topic_data {
         let TopicProduceData { name, topic_id, partition_data, .. } = topic;
-        let allowed = may_write(ctx, &name, topic_id);
+        if partition_data.is_empty() {
+            // Not in the answer either; indexes of waits count answers.
+            continue;
+        }
+        let topic_at = responses.len();
+        let writable = may_write(ctx, &name, topic_id);
         let mut partitions = Vec::with_capacity(partition_data.len());
         for (partition_at, data) in partition_data.into_iter().enumerate() {
             let index = data.index;
-            let outcome = match (refused, &allowed) {
-                (Some(error), _) => Err(Refusal::plain(error)),
+            let outcome = match (&refused, &writable) {
+                (Some(refusal), _) => Err(refusal.clone()),
                 (None, Err(error)) => Err(Refusal::plain(*error)),
-                (None, Ok(())) => append_one(ctx, acks, &name, topic_id, data),
+                (None, Ok(kind)) => append_one(ctx, acks, *kind, &name, topic_id, data),
             };
             partitions.push(match outcome {
                 Ok((answer, wait, appended)) => {
@@ -97,15 +102,55 @@ fn append_all(ctx: &RequestContext, request: ProduceRequest) -> (ProduceResponse
     (ProduceResponse::default().with_responses(responses), waits, bytes)
 }
 
-fn refuse_whole(ctx: &RequestContext, request: &ProduceRequest) -> Option<ResponseError> {
-    if !matches!(request.acks, -1..=1) {
-        return Some(ResponseError::InvalidRequiredAcks);
+/// Kafka looks at the first batch of every partition before anything else, for transactions: what it sees there is the answer to all.
+fn refuse_whole(ctx: &RequestContext, request: &ProduceRequest) -> Option<Refusal> {
+    let mut transactional = false;
+    for data in request.topic_data.iter().flat_map(|topic| &topic.partition_data) {
+        match first_batch(data.records.as_deref().unwrap_or_default()) {
+            Ok(Some(batch)) => transactional |= batch.transactional,
+            Ok(None) => {}
+            Err(refusal) => return Some(refusal),
+        }
     }
-    let id = request.transactional_id.as_ref()?;
-    (!ctx.allows(Operation::Write, Resource::TransactionalId(id))).then_some(ResponseError::TransactionalIdAuthorizationFailed)
+    let may_write = |id| ctx.allows(Operation::Write, Resource::TransactionalId(id));
+    let refused = transactional && !request.transactional_id.as_ref().is_some_and(|id| may_write(id));
+    refused.then(|| Refusal::plain(ResponseError::TransactionalIdAuthorizationFailed))
 }
 
-fn may_write(ctx: &RequestContext, name: &TopicName, topic_id: uuid::Uuid) -> Result<(), ResponseError> {
+/// What can be seen of a batch of any format.
+struct FirstBatch {
+    magic: i8,
+    transactional: bool,
+}
+
+/// The first batch when it is there in full; bytes that cannot be the beginning of one are CORRUPT_MESSAGE.
+fn first_batch(records: &[u8]) -> Result<Option<FirstBatch>, Refusal> {
+    const OVERHEAD: usize = 12;
+    const SMALLEST: i32 = 14;
+    let Some(size) = records.get(8..OVERHEAD).and_then(|bytes| bytes.try_into().ok()).map(i32::from_be_bytes) else { return Ok(None) };
+    if size < SMALLEST {
+        let message = format!("Record size {size} is less than the minimum record overhead ({SMALLEST})");
+        return Err(Refusal::with_message(ResponseError::CorruptMessage, message));
+    }
+    let Some(&magic) = records.get(16) else { return Ok(None) };
+    let magic = magic.cast_signed();
+    if !(0..=2).contains(&magic) {
+        return Err(Refusal::with_message(ResponseError::CorruptMessage, format!("Invalid magic found in record: {magic}")));
+    }
+    let whole = usize::try_from(size).is_ok_and(|size| records.len() >= size + OVERHEAD);
+    let transactional = magic == 2 && BatchHeader::read(records).is_some_and(|header| header.is_transactional());
+    Ok(whole.then_some(FirstBatch { magic, transactional }))
+}
+
+/// Whose topic it is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Ordinary,
+    /// The broker's own, and the client is not one of the tools that may write there.
+    Internal,
+}
+
+fn may_write(ctx: &RequestContext, name: &TopicName, topic_id: uuid::Uuid) -> Result<Kind, ResponseError> {
     let of_id;
     let name: &str = if ctx.api_version >= 13 {
         of_id = ctx.node.topic_name(topic_id).ok_or(ResponseError::UnknownTopicId)?;
@@ -116,11 +161,8 @@ fn may_write(ctx: &RequestContext, name: &TopicName, topic_id: uuid::Uuid) -> Re
     if !ctx.allows(Operation::Write, Resource::Topic(name)) {
         return Err(ResponseError::TopicAuthorizationFailed);
     }
-    let is_admin = ctx.client_id.as_deref() == Some(ADMIN_CLIENT_ID);
-    if !is_admin && super::is_internal_topic(name) {
-        return Err(ResponseError::InvalidTopicException);
-    }
-    Ok(())
+    let is_admin = || ctx.client_id.as_deref() == Some(ADMIN_CLIENT_ID);
+    Ok(if super::is_internal_topic(name) && !is_admin() { Kind::Internal } else { Kind::Ordinary })
 }
 
 type Appended = (PartitionProduceResponse, Option<(Arc<Partition>, WakeAt)>, u64);
@@ -128,16 +170,24 @@ type Appended = (PartitionProduceResponse, Option<(Arc<Partition>, WakeAt)>, u64
 fn append_one(
     ctx: &RequestContext,
     acks: i16,
+    kind: Kind,
     name: &TopicName,
     topic_id: uuid::Uuid,
     data: PartitionProduceData,
 ) -> Result<Appended, Refusal> {
-    let records = exactly_one_batch(ctx.api_version, data.records)?;
     let partition =
         if ctx.api_version >= 13 { ctx.node.partition_by_id(topic_id, data.index) } else { ctx.node.partition_by_name(name, data.index) };
     let partition = partition.map_err(Refusal::plain)?;
+    let records = exactly_one_batch(ctx.api_version, data.records)?;
+    if !matches!(acks, -1..=1) {
+        return Err(Refusal::plain(ResponseError::InvalidRequiredAcks));
+    }
+    if kind == Kind::Internal {
+        return Err(Refusal::plain(ResponseError::InvalidTopicException));
+    }
     let now_ms = ctx.node.clock.now_ms();
-    let appended = partition.append(&ctx.node.flusher, now_ms, &records, AppendOrigin::Client, acks == -1)?;
+    let appended = partition.append(&ctx.node.flusher, now_ms, &records, AppendOrigin::Client, acks == -1);
+    let appended = appended.map_err(|error| Refusal::of_append(&partition, error))?;
     let wait = match acks {
         -1 => appended.commit.or(appended.flush),
         1 => appended.flush,
@@ -153,38 +203,70 @@ fn append_one(
 
 /// Since v3 a partition's records are exactly one batch of magic 2; zstd needs v7 (Kafka's `ProduceRequest.validateRecords`).
 fn exactly_one_batch(version: i16, records: Option<Bytes>) -> Result<Bytes, Refusal> {
-    let invalid =
-        |what: &str| Refusal::with_message(ResponseError::InvalidRecord, format!("Produce requests with version {version} {what}"));
-    let records = records.filter(|records| !records.is_empty());
-    let records = records.ok_or_else(|| invalid("must have at least one record batch per partition"))?;
+    let invalid = || Refusal::plain(ResponseError::InvalidRecord);
+    let records = records.ok_or_else(invalid)?;
+    if first_batch(&records)?.is_none_or(|batch| batch.magic != 2) {
+        return Err(invalid());
+    }
     let Some(header) = BatchHeader::read(&records) else { return Err(Refusal::plain(ResponseError::CorruptMessage)) };
-    if header.magic() != 2 {
-        return Err(invalid("are only allowed to contain record batches with magic version 2"));
+    if version < 7 && header.compression_code() > ZSTD {
+        // No such codec; Kafka fails on the number before it comes to the log.
+        return Err(Refusal::plain(ResponseError::UnknownServerError));
     }
     if version < 7 && header.compression_code() == ZSTD {
-        let message = "Produce requests with version < 7 are not allowed to use ZStandard compression".to_owned();
-        return Err(Refusal::with_message(ResponseError::UnsupportedCompressionType, message));
+        return Err(Refusal::plain(ResponseError::UnsupportedCompressionType));
     }
     if header.size_bytes() != Some(records.len()) && split(&records).filter(Result::is_ok).count() > 1 {
-        return Err(invalid("are only allowed to contain exactly one record batch per partition"));
+        return Err(invalid());
     }
     Ok(records)
 }
 
 /// Why a partition's records were not appended.
+#[derive(Clone)]
 struct Refusal {
     error: ResponseError,
     message: Option<String>,
     record_errors: Vec<BatchIndexAndErrorMessage>,
+    log_start_offset: i64,
 }
 
 impl Refusal {
     fn plain(error: ResponseError) -> Self {
-        Self { error, message: None, record_errors: Vec::new() }
+        Self { error, message: None, record_errors: Vec::new(), log_start_offset: -1 }
     }
 
     fn with_message(error: ResponseError, message: String) -> Self {
         Self { message: Some(message), ..Self::plain(error) }
+    }
+
+    /// Kafka sends a text only beside `record_errors`, and the log start offset unless the log was not asked or the bytes were bad.
+    fn of_append(partition: &Partition, error: PartitionError) -> Self {
+        let record_errors: Vec<_> = error
+            .record_errors()
+            .iter()
+            .map(|record| {
+                BatchIndexAndErrorMessage::default()
+                    .with_batch_index(record.batch_index)
+                    .with_batch_index_error_message(Some(StrBytes::from_string(record.message.clone())))
+            })
+            .collect();
+        let kafka = error.response_error();
+        let without_offset = matches!(
+            kafka,
+            ResponseError::NotLeaderOrFollower
+                | ResponseError::KafkaStorageError
+                | ResponseError::CorruptMessage
+                | ResponseError::MessageTooLarge
+                | ResponseError::RecordListTooLarge
+        );
+        let log_start_offset = if without_offset { None } else { partition.offsets().map(|offsets| offsets.log_start_offset.0) };
+        Self {
+            error: kafka,
+            message: (!record_errors.is_empty()).then(|| error.to_string()),
+            record_errors,
+            log_start_offset: log_start_offset.unwrap_or(-1),
+        }
     }
 
     fn answer(self, index: i32) -> PartitionProduceResponse {
@@ -193,20 +275,9 @@ impl Refusal {
             .with_error_code(self.error.code())
             .with_base_offset(-1)
             .with_log_append_time_ms(-1)
-            .with_log_start_offset(-1)
+            .with_log_start_offset(self.log_start_offset)
             .with_record_errors(self.record_errors)
             .with_error_message(self.message.map(StrBytes::from_string))
-    }
-}
-
-impl From<PartitionError> for Refusal {
-    fn from(error: PartitionError) -> Self {
-        let record_errors = error.record_errors().iter().map(|record| {
-            BatchIndexAndErrorMessage::default()
-                .with_batch_index(record.batch_index)
-                .with_batch_index_error_message(Some(StrBytes::from_string(record.message.clone())))
-        });
-        Self { error: error.response_error(), record_errors: record_errors.collect(), message: Some(error.to_string()) }
     }
 }
 

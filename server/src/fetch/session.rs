@@ -177,7 +177,7 @@ impl SessionCache {
 
     /// Opens a session over the partitions just answered; `fresh_id` draws random candidates. 0 when there is no room.
     pub fn create(&self, now_ms: i64, version: i16, answered: Vec<(FetchSpec, Told)>, mut fresh_id: impl FnMut() -> i32) -> i32 {
-        if version < 7 || answered.is_empty() {
+        if version < 7 {
             return 0;
         }
         let mut sessions = self.lock();

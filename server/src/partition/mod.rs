@@ -231,13 +231,15 @@ impl Partition {
     ) -> Result<Appended, PartitionError> {
         let mut state = self.lock();
         let state = &mut *state;
-        let (leader_epoch, isr) = match &state.role {
-            Role::Leader { leader_epoch, isr } => (*leader_epoch, isr.len()),
+        let (leader_epoch, isr, replicas) = match &state.role {
+            Role::Leader { leader_epoch, isr, replicas } => (*leader_epoch, isr.len(), *replicas),
             Role::Follower { .. } => return Err(PartitionError::NotLeader),
             Role::Offline { reason } => return Err(PartitionError::Offline(reason.clone())),
         };
-        if needs_all && isr < state.config.min_insync_replicas {
-            return Err(PartitionError::NotEnoughReplicas { isr, min_insync_replicas: state.config.min_insync_replicas });
+        // More than there are replicas cannot be asked for.
+        let min_insync_replicas = state.config.min_insync_replicas.min(replicas);
+        if needs_all && isr < min_insync_replicas {
+            return Err(PartitionError::NotEnoughReplicas { isr, min_insync_replicas });
         }
         let log = state.log.as_mut().ok_or_else(|| PartitionError::Offline("the log is closed".to_owned()))?;
         // Until there is a transaction coordinator nothing vouches for a transaction: one that nobody can end would hold back every

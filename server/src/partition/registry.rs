@@ -224,7 +224,7 @@ fn slots_of<'a>(
 fn role_of(broker_id: BrokerId, registration: &PartitionRegistration) -> Role {
     let leader_epoch = LeaderEpoch(registration.leader_epoch.0);
     if registration.leader == Some(broker_id) {
-        Role::Leader { leader_epoch, isr: registration.isr.iter().map(|id| id.0).collect() }
+        Role::Leader { leader_epoch, isr: registration.isr.iter().map(|id| id.0).collect(), replicas: registration.replicas.len() }
     } else {
         Role::Follower { leader: registration.leader.map_or(-1, |id| id.0), leader_epoch }
     }

@@ -11,6 +11,8 @@ pub enum Role {
         leader_epoch: LeaderEpoch,
         /// In-sync replicas, broker ids.
         isr: Vec<i32>,
+        /// How many replicas there are, in sync or not.
+        replicas: usize,
     },
     /// Another broker leads.
     Follower {

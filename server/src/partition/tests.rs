@@ -24,7 +24,7 @@ impl Story {
         let how = OpenOptions { clean, machine_stopped, recovery_point: start, log_start_offset: start, now: Millis(0) };
         let opened = PartitionLog::open(Arc::new(disk.clone()), Path::new("/d"), id.clone(), Arc::clone(&config.log), how);
         let partition = Arc::new(Partition::new(id, opened.unwrap().0, config));
-        partition.set_role(Role::Leader { leader_epoch: LeaderEpoch(1), isr: vec![1] });
+        partition.set_role(Role::Leader { leader_epoch: LeaderEpoch(1), isr: vec![1], replicas: 1 });
         let flusher = Flusher::new();
         flusher.stop();
         Self { disk, flusher, partition }
@@ -65,6 +65,19 @@ fn a_log_that_fails_with_a_flush_due_ends_the_waits_and_is_not_flushed_again_and
     assert_eq!(story.flusher.queued(), 1);
     story.flush();
     assert_eq!(story.flusher.queued(), 1, "the one from before");
+}
+
+#[test]
+fn too_few_in_sync_replicas_refuse_before_the_append() {
+    let story = Story::new(LogConfig::default());
+    let config = PartitionConfig { log: Arc::new(LogConfig::default()), min_insync_replicas: 2 };
+    story.partition.reconfigure(config);
+    // One replica is all there is: more cannot be in sync.
+    assert_eq!(story.append(0).unwrap().info.first_offset, Offset(0));
+    story.partition.set_role(Role::Leader { leader_epoch: LeaderEpoch(2), isr: vec![1], replicas: 3 });
+    assert!(matches!(story.append(0), Err(PartitionError::NotEnoughReplicas { isr: 1, min_insync_replicas: 2 })));
+    story.partition.set_role(Role::Leader { leader_epoch: LeaderEpoch(3), isr: vec![1, 2], replicas: 3 });
+    assert_eq!(story.append(0).unwrap().info.first_offset, Offset(1), "nothing was appended before");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use super::{PartitionLog, TopicCompression};
 use crate::batch::compression::Compression;
 use crate::batch::{
     BatchError, BatchFacts, BatchHeader, BatchView, DECOMPRESS_LIMIT_BYTES_DEFAULT, EndTransactionMarker, NO_TIMESTAMP, Origin,
-    TimestampRule, TimestampType, ValidateOptions, recompress, split, validate,
+    RecordRejection, RejectedRecord, TimestampRule, TimestampType, ValidateOptions, recompress, split, validate,
 };
 use crate::producer::{Marker, ProducerCheck, ProducerError, VerificationGuard};
 use crate::{LeaderEpoch, Millis, Offset};
@@ -81,7 +81,8 @@ impl PartitionLog {
             return Ok(AppendInfo {
                 first_offset,
                 last_offset,
-                log_append_time: stamps(&config).then_some(timestamp),
+                // Kafka tells a duplicate's time whatever the topic's timestamp type is.
+                log_append_time: Some(timestamp),
                 log_start_offset: self.log_start_offset(),
                 duplicate: true,
                 size_bytes: 0,
@@ -302,6 +303,19 @@ impl PartitionLog {
         checked.map_err(refused_producer)
     }
 
+    /// Kafka's text for every rejected record.
+    fn record_errors(&self, error: &BatchError) -> Vec<RecordError> {
+        let text = |record: &RejectedRecord| match record.reason {
+            RecordRejection::TimestampOutOfRange { timestamp, earliest, latest } => format!(
+                "Timestamp {timestamp} of message with offset {} is out of range. The timestamp should be within [{earliest}, {latest}]",
+                record.index
+            ),
+            reason => format!("{reason} in topic partition {}", self.id()),
+        };
+        let error_of = |record: &RejectedRecord| RecordError { batch_index: record.index.cast_signed(), message: text(record) };
+        error.rejected_records().iter().map(error_of).collect()
+    }
+
     /// A batch's error in the words of an append.
     fn refusal(&self, error: BatchError) -> AppendError {
         let text = format!("{error} in append to partition {}", self.id());
@@ -314,19 +328,30 @@ impl PartitionLog {
             BatchError::UnsupportedMagic { .. } => AppendError::Corrupt(text),
             BatchError::UnsupportedCompression { .. } => AppendError::UnsupportedCompressionType(text),
             BatchError::TimestampsOutOfRange { .. } => {
-                AppendError::InvalidTimestamp { message: error.to_string(), record_errors: record_errors(&error) }
+                let message = "One or more records have been rejected due to invalid timestamp".to_owned();
+                AppendError::InvalidTimestamp { message, record_errors: self.record_errors(&error) }
             }
-            _ => AppendError::InvalidRecord { message: text, record_errors: record_errors(&error) },
+            BatchError::RecordsRejected { .. } => {
+                let record_errors = self.record_errors(&error);
+                AppendError::InvalidRecord { message: rejection_text(&record_errors), record_errors }
+            }
+            _ => AppendError::InvalidRecord { message: text, record_errors: Vec::new() },
         }
     }
 }
 
-fn record_errors(error: &BatchError) -> Vec<RecordError> {
-    error
-        .rejected_records()
+/// Kafka's text for a batch with records that the topic does not take.
+fn rejection_text(record_errors: &[RecordError]) -> String {
+    let shown: Vec<_> = record_errors
         .iter()
-        .map(|record| RecordError { batch_index: record.index.cast_signed(), message: record.reason.to_string() })
-        .collect()
+        .take(3)
+        .map(|record| format!("RecordError(batchIndex={}, message='{}')", record.batch_index, record.message))
+        .collect();
+    format!(
+        "One or more records have been rejected due to {} record errors in total, and only showing the first three errors at most: [{}]",
+        record_errors.len(),
+        shown.join(", ")
+    )
 }
 
 fn no_batch() -> AppendError {

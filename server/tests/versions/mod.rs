@@ -1,0 +1,113 @@
+//! What a broker answers to every served API at every version, written down line by line.
+//!
+//! The stories here know nothing of which broker they talk to. `tests/versions.rs` tells them to a broker in this process and compares
+//! with `apache-kafka.golden`, which Apache Kafka 4.3.1 itself said; `compat-tests/tests/oracle.rs` asks a living Apache Kafka again.
+//! What may differ from one broker to the next is taken out in `render.rs`, each thing with its reason.
+
+mod batches;
+mod cluster;
+mod configs;
+mod fetch;
+mod idempotence;
+mod metadata;
+mod offsets;
+mod produce;
+mod render;
+mod sessions;
+mod talk;
+mod topics;
+
+pub(crate) use talk::{Book, Talk};
+
+use std::net::SocketAddr;
+
+/// One story: told at each of its versions with topics of its own.
+struct Story {
+    name: &'static str,
+    versions: std::ops::RangeInclusive<i16>,
+    tell: fn(&mut Talk),
+}
+
+const fn story(name: &'static str, versions: std::ops::RangeInclusive<i16>, tell: fn(&mut Talk)) -> Story {
+    Story { name, versions, tell }
+}
+
+/// Tells every story whose name contains `only` to the broker at `address`. `strict`: the broker's bytes are also what our encoder makes of them.
+pub(crate) fn tell_all(address: SocketAddr, strict: bool, only: &str) -> Book {
+    let mut book = Book::default();
+    let all = [
+        produce::STORIES,
+        idempotence::STORIES,
+        fetch::STORIES,
+        sessions::STORIES,
+        offsets::STORIES,
+        metadata::STORIES,
+        cluster::STORIES,
+        topics::STORIES,
+        configs::STORIES,
+    ];
+    for story in all.into_iter().flatten().filter(|story| story.name.contains(only)) {
+        for version in story.versions.clone() {
+            let mut talk = Talk::new(address, strict, story.name, version, &mut book);
+            (story.tell)(&mut talk);
+        }
+    }
+    book
+}
+
+/// What differs between what was said and what is written, question by question; questions that were not asked are left out.
+pub(crate) fn differences(said: &str, golden: &str) -> Vec<String> {
+    let golden = by_question(golden);
+    let mut found = Vec::new();
+    for (question, answers) in by_question(said) {
+        match golden.get(question) {
+            None => found.push(format!("## {question}\n   not in the golden file\n{answers}")),
+            Some(expected) if *expected != answers && !allowed(question) => {
+                found.push(format!("## {question}\n  expected\n{expected}  said\n{answers}"));
+            }
+            Some(_) => {}
+        }
+    }
+    found
+}
+
+fn by_question(text: &str) -> std::collections::BTreeMap<&str, String> {
+    let mut questions = std::collections::BTreeMap::new();
+    let mut question = "";
+    for line in text.lines() {
+        match line.strip_prefix("## ") {
+            Some(next) => question = next,
+            None => {
+                let answers: &mut String = questions.entry(question).or_default();
+                answers.push_str(line);
+                answers.push('\n');
+            }
+        }
+    }
+    questions
+}
+
+/// Where Ottla differs on purpose, and why.
+const ALLOWED: &[(&str, &str)] = &[
+    ("api versions: \"sweep\" \"1.0\"", "the features that exist are each broker's own"),
+    ("api versions: \"a\" \"1\"", "the features that exist are each broker's own"),
+    ("produce malformed: a record with an offset delta of its own", "Kafka writes the batch anew; a batch is stored as it came or refused"),
+    ("produce compression: codec 1 over", "compressed batches are opened only for what their topic asks; the CRC is the producer's"),
+    ("produce compression: codec 2 over", "the same"),
+    ("produce compression: codec 3 over", "the same"),
+    ("produce compression: codec 4 over", "the same"),
+    ("fetch offsets: an isolation level that does not exist", "Kafka fails inside (UNKNOWN_SERVER_ERROR); here it is read_uncommitted"),
+    ("fetch limits: -1 bytes", "Kafka fails inside (UNKNOWN_SERVER_ERROR); here it is 0 bytes"),
+    ("metadata by id: neither name nor id", "Kafka fails inside (UNKNOWN_SERVER_ERROR); here it is INVALID_REQUEST"),
+    ("pages: \"\"", "Kafka fails inside (UNKNOWN_SERVER_ERROR); here it is INVALID_TOPIC_EXCEPTION"),
+    ("create: no time", "Kafka is never done in 0 ms, and the topic is there all the same"),
+];
+
+fn allowed(question: &str) -> bool {
+    ALLOWED.iter().any(|(prefix, _)| question.starts_with(prefix))
+}
+
+/// What is written in the golden file.
+pub(crate) fn golden() -> &'static str {
+    include_str!("apache-kafka.golden")
+}

@@ -1,0 +1,237 @@
+//! An answer as one line, without what two right brokers may say differently.
+
+use kafka_protocol::messages::*;
+use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion};
+use std::fmt::Debug;
+
+/// What is taken out of the text.
+pub(crate) struct Words {
+    /// The part of every name that belongs to the story and version alone.
+    pub(crate) tag: String,
+    pub(crate) port: u16,
+    pub(crate) cluster_id: String,
+    /// Random ids in the order they were seen.
+    pub(crate) ids: Vec<String>,
+}
+
+/// What only makes the golden file long: there are hundreds of configs.
+const SHORT: &[(&str, &str)] = &[
+    ("DescribeConfigsResourceResult { name: ", "{ "),
+    ("DescribeConfigsSynonym { name: ", "{ "),
+    ("CreatableTopicConfigs { name: ", "{ "),
+    (", read_only: false", ""),
+    (", is_sensitive: false", ""),
+    (", synonyms: []", ""),
+    (", documentation: None", ""),
+];
+
+impl Words {
+    pub(crate) fn clean(&mut self, text: &str) -> String {
+        let mut text = text.replace(", unknown_tagged_fields: {}", "").replace(&self.tag, "");
+        for (long, short) in SHORT {
+            text = text.replace(long, short);
+        }
+        // The system gave the port; the one broker advertises a name, the other the address that was connected to.
+        let text = text.replace(&format!("port: {}", self.port), "port: PORT").replace("host: \"127.0.0.1\"", "host: \"localhost\"");
+        let text = text.replace(&format!("\"{}\"", self.cluster_id), "\"CLUSTER\"");
+        let text = self.number_ids(&text);
+        // The broker's clock.
+        match text.split_once("should be within [") {
+            Some((before, after)) => format!("{before}should be within [{}", after.split_once(']').map_or(after, |(_, rest)| rest)),
+            None => text,
+        }
+    }
+
+    /// Random UUIDs become their order of appearance; the all-zero one stays.
+    fn number_ids(&mut self, text: &str) -> String {
+        let mut out = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some(at) = rest.find(is_uuid_start(rest)) {
+            let (before, from) = rest.split_at(at);
+            out.push_str(before);
+            match from.get(..36).filter(|word| is_uuid(word)) {
+                Some(uuid) => {
+                    if uuid.starts_with("00000000-0000-0000-0000-0000000") {
+                        out.push_str(uuid);
+                    } else {
+                        let at = self.ids.iter().position(|known| known == uuid).unwrap_or_else(|| {
+                            self.ids.push(uuid.to_owned());
+                            self.ids.len() - 1
+                        });
+                        out.push_str(&format!("ID{at}"));
+                    }
+                    rest = &from[36..];
+                }
+                None => {
+                    let next = from.chars().next().map_or(0, char::len_utf8);
+                    out.push_str(&from[..next]);
+                    rest = &from[next..];
+                }
+            }
+        }
+        out + rest
+    }
+}
+
+fn is_uuid_start(_: &str) -> impl Fn(char) -> bool + use<> {
+    |letter| letter.is_ascii_hexdigit()
+}
+
+fn is_uuid(word: &str) -> bool {
+    word.bytes().enumerate().all(|(at, byte)| match at {
+        8 | 13 | 18 | 23 => byte == b'-',
+        _ => byte.is_ascii_hexdigit(),
+    })
+}
+
+/// Makes answers of two brokers alike where they may differ.
+pub(crate) trait Tidy: Clone + Debug + Default + Decodable + Encodable + HeaderVersion {
+    fn tidy(&mut self, _words: &Words) {}
+}
+
+impl Tidy for DescribeClusterResponse {}
+
+impl Tidy for OffsetForLeaderEpochResponse {
+    fn tidy(&mut self, _: &Words) {
+        for topic in &mut self.topics {
+            topic.partitions.sort_by_key(|row| (row.partition, row.error_code));
+        }
+    }
+}
+
+impl Tidy for ListOffsetsResponse {
+    fn tidy(&mut self, _: &Words) {
+        // A hash map's order.
+        self.topics.sort_by_key(|topic| topic.name.clone());
+        for topic in &mut self.topics {
+            topic.partitions.sort_by_key(|row| (row.partition_index, row.error_code));
+        }
+    }
+}
+
+impl Tidy for ApiVersionsResponse {
+    fn tidy(&mut self, _: &Words) {
+        // Which keys there are is told elsewhere: each broker has its own.
+        self.api_keys.clear();
+        // Metadata offsets differ.
+        self.finalized_features_epoch = self.finalized_features_epoch.min(0);
+        self.supported_features.sort_by(|a, b| a.name.cmp(&b.name));
+        self.finalized_features.sort_by(|a, b| a.name.cmp(&b.name));
+    }
+}
+
+impl Tidy for ProduceResponse {
+    fn tidy(&mut self, _: &Words) {
+        // A hash map's order.
+        self.responses.sort_by_key(|topic| (topic.name.clone(), topic.partition_responses.first().map(|first| first.index)));
+        for topic in &mut self.responses {
+            topic.partition_responses.sort_by_key(|row| row.index);
+        }
+        for partition in self.responses.iter_mut().flat_map(|topic| &mut topic.partition_responses) {
+            // The broker's clock.
+            if partition.log_append_time_ms > 1_750_000_000_000 {
+                partition.log_append_time_ms = 0;
+            }
+        }
+    }
+}
+
+impl Tidy for FetchResponse {
+    fn tidy(&mut self, _: &Words) {
+        // Random.
+        self.session_id = self.session_id.signum();
+        // The order of partitions means nothing; Apache Kafka puts those it did not read last.
+        let mut topics: Vec<kafka_protocol::messages::fetch_response::FetchableTopicResponse> = Vec::new();
+        for topic in self.responses.drain(..) {
+            match topics.iter_mut().find(|whole| whole.topic == topic.topic && whole.topic_id == topic.topic_id) {
+                Some(whole) => whole.partitions.extend(topic.partitions),
+                None => topics.push(topic),
+            }
+        }
+        for topic in &mut topics {
+            topic.partitions.sort_by_key(|row| row.partition_index);
+        }
+        topics.sort_by_key(|topic| matches!(topic.partitions.first().map_or(0, |row| row.error_code), 3 | 100));
+        self.responses = topics;
+        for partition in self.responses.iter_mut().flat_map(|topic| &mut topic.partitions) {
+            partition.records = partition.records.as_ref().map(|records| super::batches::summary(records).into());
+        }
+    }
+}
+
+impl Tidy for MetadataResponse {
+    fn tidy(&mut self, words: &Words) {
+        // Other stories' topics, in a hash map's order.
+        self.topics.retain(|topic| topic.name.as_ref().is_none_or(|name| name.is_empty() || name.contains(&words.tag)));
+        self.topics.sort_by_key(|topic| topic.name.clone());
+        for topic in &mut self.topics {
+            topic.partitions.sort_by_key(|partition| partition.partition_index);
+        }
+    }
+}
+
+impl Tidy for DescribeTopicPartitionsResponse {
+    fn tidy(&mut self, words: &Words) {
+        self.topics.retain(|topic| topic.name.as_ref().is_none_or(|name| name.is_empty() || name.contains(&words.tag)));
+    }
+}
+
+impl Tidy for CreateTopicsResponse {
+    fn tidy(&mut self, words: &Words) {
+        for topic in &mut self.topics {
+            if let Some(configs) = &mut topic.configs {
+                // Kafka's own order is a hash map's.
+                configs.sort_by(|a, b| a.name.cmp(&b.name));
+                // Written down in full once; the defaults are the same for all.
+                if !topic.name.starts_with("one") || !words.tag.starts_with("-create7") {
+                    configs.retain(|config| config.config_source != 5);
+                }
+            }
+        }
+    }
+}
+
+impl Tidy for DeleteTopicsResponse {
+    fn tidy(&mut self, _: &Words) {
+        // Kafka shuffles them on purpose.
+        self.responses.sort_by_key(|topic| (topic.name.clone(), topic.topic_id, topic.error_code));
+    }
+}
+
+impl Tidy for InitProducerIdResponse {
+    fn tidy(&mut self, _: &Words) {
+        // Blocks are given out by metadata history.
+        self.producer_id.0 = self.producer_id.0.min(0);
+    }
+}
+
+/// Values that name the machine, the directory or the process.
+const LOCAL_VALUES: &[&str] = &[
+    "log.dirs",
+    "log.dir",
+    "listeners",
+    "advertised.listeners",
+    "controller.quorum.voters",
+    "controller.listener.names",
+    "process.roles",
+    "listener.security.protocol.map",
+];
+
+impl Tidy for DescribeConfigsResponse {
+    fn tidy(&mut self, words: &Words) {
+        for result in &mut self.results {
+            let _ = words;
+            // Our own keys.
+            result.configs.retain(|config| !config.name.starts_with("ottla."));
+            result.configs.sort_by(|a, b| a.name.cmp(&b.name));
+            for config in &mut result.configs {
+                config.documentation = config.documentation.take().map(|_| Default::default());
+                if LOCAL_VALUES.contains(&config.name.as_str()) {
+                    config.value = None;
+                    config.config_source = 0;
+                    config.synonyms.clear();
+                }
+            }
+        }
+    }
+}
