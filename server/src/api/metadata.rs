@@ -14,7 +14,6 @@ use kafka_protocol::messages::{ApiKey, BrokerId, MetadataRequest, MetadataRespon
 use kafka_protocol::protocol::StrBytes;
 use ottla_coordinator::metadata::image::{MetadataImage, TopicImage};
 use ottla_coordinator::metadata::{self as meta, TopicId, TopicName as ValidName};
-use std::collections::HashSet;
 use std::ops::RangeInclusive;
 use uuid::Uuid;
 
