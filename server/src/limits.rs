@@ -11,6 +11,9 @@ const MIB: usize = 1024 * 1024;
 /// requests; a session that grows beyond it ends, and its client is told to begin anew.
 pub const FETCH_SESSION_PARTITIONS_MAX: usize = 1_000_000;
 
+/// Rows in one DescribeConfigs answer, at up to half a kilobyte each. Reached: the resources that follow are answered with INVALID_REQUEST.
+pub const DESCRIBED_CONFIGS_MAX: usize = 500_000;
+
 /// The bounds of one broker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {

@@ -8,6 +8,7 @@ use super::{Api, RequestContext};
 use crate::auth::{Operation, Resource};
 use crate::config::describe::{Described, Wanted};
 use crate::dynamic_config::topic_overrides;
+use crate::limits::DESCRIBED_CONFIGS_MAX;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
 use kafka_protocol::messages::describe_configs_response::{DescribeConfigsResourceResult, DescribeConfigsResult, DescribeConfigsSynonym};
@@ -42,6 +43,7 @@ impl Api for DescribeConfigs {
     const VERSIONS: RangeInclusive<i16> = 1..=4;
 
     async fn handle(ctx: RequestContext, request: DescribeConfigsRequest) -> DescribeConfigsResponse {
+        let mut rows_left = DESCRIBED_CONFIGS_MAX;
         let results = request
             .resources
             .iter()
@@ -56,7 +58,7 @@ impl Api for DescribeConfigs {
                 let row = DescribeConfigsResult::default()
                     .with_resource_type(resource.resource_type)
                     .with_resource_name(resource.resource_name.clone());
-                match describe(&ctx, resource, &wanted) {
+                match within(&mut rows_left, || describe(&ctx, resource, &wanted)) {
                     Ok(configs) => row.with_configs(configs),
                     Err((error, message)) => row.with_error_code(error.code()).with_error_message(Some(StrBytes::from_string(message))),
                 }
@@ -67,6 +69,17 @@ impl Api for DescribeConfigs {
 }
 
 type Refused = (ResponseError, String);
+
+/// Four bytes of request stand for up to 360 rows: what an answer may hold is bounded, and what does not fit is refused by resource.
+fn within<T>(rows_left: &mut usize, describe: impl FnOnce() -> Result<Vec<T>, Refused>) -> Result<Vec<T>, Refused> {
+    if *rows_left == 0 {
+        let message = format!("More than {DESCRIBED_CONFIGS_MAX} configs in one answer; ask for fewer resources, or name the configs.");
+        return Err((ResponseError::InvalidRequest, message));
+    }
+    let rows = describe()?;
+    *rows_left = rows_left.saturating_sub(rows.len());
+    Ok(rows)
+}
 
 fn describe(
     ctx: &RequestContext,
@@ -167,4 +180,18 @@ fn result(version: i16, row: Described<'_>) -> DescribeConfigsResourceResult {
         .with_synonyms(synonyms)
         .with_config_type(if version >= 3 { row.config_type } else { 0 })
         .with_documentation(row.documentation.map(StrBytes::from_string))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn once_the_answer_is_full_nothing_more_is_described() {
+        let mut rows_left = 3;
+        assert_eq!(within(&mut rows_left, || Ok(vec![1, 2])), Ok(vec![1, 2]));
+        assert_eq!(within(&mut rows_left, || Ok(vec![3, 4])), Ok(vec![3, 4]), "a resource is answered whole");
+        let refused = within::<i32>(&mut rows_left, || panic!("must not be asked")).unwrap_err();
+        assert_eq!(refused.0, ResponseError::InvalidRequest);
+    }
 }
