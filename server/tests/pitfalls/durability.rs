@@ -1,7 +1,8 @@
 //! Acknowledgements and the disk: `flush.messages=1`, failing and full disks, power loss.
 
-use crate::kit::{Batch, Client, FetchOne, GatedDisk, Kit};
-use kafka_protocol::messages::ProduceRequest;
+use crate::kit::{Batch, Client, FetchOne, GatedDisk, Kit, name};
+use kafka_protocol::messages::delete_topics_request::DeleteTopicState;
+use kafka_protocol::messages::{DeleteTopicsRequest, ProduceRequest};
 use ottla_storage::disk::faulty::FaultyDisk;
 use std::sync::Arc;
 
@@ -193,4 +194,25 @@ fn topics_survive_a_power_loss_the_moment_they_are_acknowledged() {
         assert_eq!(client.read("kept", 0)[0].batch.compression_code(), 4, "seed {seed}");
         assert_eq!(client.produce("again", 0, &Batch::of(&["a"])), 0, "seed {seed}");
     }
+}
+
+#[test]
+fn a_topic_may_be_deleted_while_its_flush_is_under_way() {
+    let (disk, mut kit) = gated();
+    let (mut producer, mut admin) = (kit.connect(), kit.connect());
+    disk.shut();
+    let produced = send(&mut producer, "slow", -1, &Batch::of(&["a"]));
+    disk.until_waiting(1);
+    let topic = DeleteTopicState::default().with_name(Some(name("slow")));
+    let request = DeleteTopicsRequest::default().with_topics(vec![topic]).with_timeout_ms(10_000);
+    let deleted = admin.send(6, &request);
+    assert_eq!(kit.connect().produce("other", 0, &Batch::of(&["b"])), 0, "nobody else waits");
+    disk.open();
+    assert_eq!(admin.receive::<DeleteTopicsRequest>(6, deleted).responses[0].error_code, 0);
+    let (error, _) = outcome(&mut producer, produced);
+    assert!(error == 0 || error == 6 || error == 3, "{error}");
+    admin.create("slow", 2, FLUSHED);
+    assert_eq!(producer.produce("slow", 0, &Batch::of(&["new"])), 0);
+    kit.kill_and_restart();
+    assert_eq!(kit.connect().values("slow", 0), ["new"]);
 }

@@ -3,6 +3,7 @@
 use crate::kit::{Batch, FetchOne, Kit, name};
 use kafka_protocol::messages::MetadataRequest;
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 #[test]
 fn row_13_a_topic_is_usable_the_moment_it_is_created() {
@@ -105,4 +106,55 @@ fn row_18_metadata_by_id_knows_the_living_and_not_the_dead() {
     client.create("t", 1, &[]);
     let lost = client.ask(12, &by_id(id)).topics.remove(0);
     assert_eq!((lost.error_code, lost.topic_id, lost.name), (100, id, None));
+}
+
+/// Ends the others, also when this thread fails.
+struct SetOnDrop<'a>(&'a AtomicBool);
+
+impl Drop for SetOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Whoever meets a topic that comes and goes is told so, and nothing else.
+#[test]
+fn row_19_topics_come_and_go_under_load_and_nobody_is_stuck() {
+    let mut kit = Kit::start();
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let (kit, done) = (&kit, &done);
+        for _ in 0..2 {
+            scope.spawn(move || {
+                let mut client = kit.connect();
+                while !done.load(Ordering::Relaxed) {
+                    let error = client.try_produce("t", 0, &Batch::of(&["a"])).error_code;
+                    assert!([0, 3, 6].contains(&error), "produce: {error}");
+                }
+            });
+            scope.spawn(move || {
+                let mut client = kit.connect();
+                while !done.load(Ordering::Relaxed) {
+                    // Waits for ever while the topic lives and nothing is written beyond.
+                    let answer = client.fetch("t", 0, &FetchOne { max_wait_ms: 600_000, ..FetchOne::from(0) });
+                    assert!([0, 3, 6].contains(&answer.error_code), "fetch: {}", answer.error_code);
+                    let error = client.list(8, "t", 0, -1).error_code;
+                    assert!([0, 3, 6].contains(&error), "list: {error}");
+                }
+            });
+        }
+        let _end = SetOnDrop(done);
+        let mut admin = kit.connect();
+        for _ in 0..40 {
+            admin.create("t", 1, &[]);
+            let seen = admin.produce("t", 0, &Batch::of(&["mine"]));
+            assert!(seen >= 0);
+            admin.delete("t");
+        }
+    });
+    kit.restart();
+    let mut client = kit.connect();
+    assert_eq!(client.describe("t").error_code, 3);
+    client.create("t", 1, &[]);
+    assert_eq!(client.produce("t", 0, &Batch::of(&["a"])), 0);
 }
