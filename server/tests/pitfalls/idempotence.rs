@@ -203,3 +203,24 @@ fn row_33_a_new_epoch_begins_at_zero_and_fences_the_old_one_over_restarts() {
         assert_eq!(client.produce("t", 0, &one(pid, 1, 0)), 3, "a duplicate");
     }
 }
+
+// As in Apache Kafka: the snapshot at a roll holds one batch of each producer.
+#[test]
+fn row_28_after_a_roll_and_a_kill_what_the_snapshot_and_the_last_segment_hold_is_recognised() {
+    let mut kit = Kit::start();
+    let mut client = kit.connect();
+    client.create("t", 1, &[("segment.bytes", "1048576")]);
+    let pid = client.producer_id();
+    let large = |sequence| Batch::sized(400_000).by(pid, 0, sequence);
+    for sequence in 0..5 {
+        client.produce("t", 0, &large(sequence));
+    }
+    kit.kill_and_restart();
+    let mut client = kit.connect();
+    // Two batches in a segment: the snapshot at 4 holds batch 3, the last segment batch 4.
+    for sequence in [3, 4] {
+        assert_eq!(client.produce("t", 0, &large(sequence)), i64::from(sequence));
+    }
+    assert_eq!(client.try_produce("t", 0, &large(2)).error_code, OUT_OF_ORDER);
+    assert_eq!(client.produce("t", 0, &large(5)), 5);
+}
