@@ -45,6 +45,14 @@ fn every_api_answers_as_apache_kafka_does_at_every_version() {
     }
 }
 
+#[test]
+fn null_records_are_invalid() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let broker = start(dir.path());
+    assert_eq!(stories::null_records(broker.bound()[0].addresses[0]), [87; 11]);
+    broker.stop();
+}
+
 fn start(dir: &std::path::Path) -> Broker {
     let properties = format!("log.dirs={}\nlog.retention.ms=-1\nnode.id=1\ngroup.initial.rebalance.delay.ms=0\n", dir.display());
     let config = Config::builder().properties(&properties, "test").expect("well formed").port(0).build().expect("a configuration");

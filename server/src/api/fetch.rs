@@ -63,6 +63,9 @@ struct Wanted {
 
 /// A partition that is named twice is asked once: the last mention at the place of the first.
 fn each_once(specs: Vec<FetchSpec>) -> Vec<FetchSpec> {
+    if specs.len() < 2 {
+        return specs;
+    }
     let mut places = HashMap::with_capacity(specs.len());
     let mut once: Vec<FetchSpec> = Vec::with_capacity(specs.len());
     for spec in specs {

@@ -55,6 +55,13 @@ pub(crate) fn tell_all(address: SocketAddr, strict: bool, only: &str) -> Book {
     book
 }
 
+/// What Produce with null records is answered at every version.
+#[allow(dead_code, reason = "only asked of brokers that answer")]
+pub(crate) fn null_records(address: SocketAddr) -> Vec<i16> {
+    let ask = |version| produce::null_records(&mut Talk::new(address, true, "null records", version, &mut Book::default()));
+    (3..=13).map(ask).collect()
+}
+
 /// What differs between what was said and what is written, question by question; questions that were not asked are left out.
 pub(crate) fn differences(said: &str, golden: &str) -> Vec<String> {
     let golden = by_question(golden);

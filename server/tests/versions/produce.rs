@@ -34,6 +34,14 @@ pub(super) fn request(topics: Vec<TopicProduceData>) -> ProduceRequest {
     ProduceRequest::default().with_acks(-1).with_timeout_ms(30_000).with_topic_data(topics)
 }
 
+/// What null records are answered; Apache Kafka 4.3.1 fails inside and never answers.
+pub(super) fn null_records(talk: &mut Talk) -> i16 {
+    let one = One::new(talk, &[]);
+    let topic = to(talk, &one.name, one.id, vec![(0, None)]);
+    let version = talk.version;
+    talk.quietly(version, &request(vec![topic])).responses[0].partition_responses[0].error_code
+}
+
 /// One batch to partition 0 of a topic made for it.
 struct One {
     name: TopicName,
