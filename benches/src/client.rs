@@ -145,11 +145,15 @@ impl Client {
 
     /// Log end offset (`timestamp` -1) or log start offset (-2).
     pub fn offset(&mut self, topic: &str, partition: i32, timestamp: i64) -> Result<i64> {
-        let version = self.versions.list_offsets;
-        let answer = self.call(wire::list_offsets(version, topic, partition, timestamp))?;
-        let (error, offset) = wire::read_list_offsets(version, answer).context("ListOffsets answer")?;
+        let (error, offset) = self.try_offset(topic, partition, timestamp)?;
         ensure!(error == 0, "ListOffsets of {topic}-{partition} failed with error {error}");
         Ok(offset)
+    }
+
+    fn try_offset(&mut self, topic: &str, partition: i32, timestamp: i64) -> Result<(i16, i64)> {
+        let version = self.versions.list_offsets;
+        let answer = self.call(wire::list_offsets(version, topic, partition, timestamp))?;
+        wire::read_list_offsets(version, answer).context("ListOffsets answer")
     }
 
     /// Creates the topic if it is not there (where the broker cannot, asking for its metadata does), and waits until it has leaders.
@@ -164,9 +168,15 @@ impl Client {
         loop {
             let version = self.versions.metadata;
             let answer = self.call(wire::metadata(version, topic))?;
-            let (error, led) = wire::read_metadata(version, answer).context("Metadata answer")?;
+            let (mut error, led) = wire::read_metadata(version, answer).context("Metadata answer")?;
             if error == 0 && led >= usize::try_from(partitions)? {
-                return Ok(());
+                // Apache Kafka names the leader before the leader knows.
+                for partition in 0..partitions {
+                    error = error.max(self.try_offset(topic, partition, -1)?.0);
+                }
+                if error == 0 {
+                    return Ok(());
+                }
             }
             ensure!(Instant::now() < deadline, "{topic} has {led} of {partitions} partitions with a leader, error {error}");
             std::thread::sleep(Duration::from_micros(500));

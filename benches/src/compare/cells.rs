@@ -7,20 +7,24 @@ use std::path::Path;
 use std::process::Command;
 
 /// Cells that need the same topic, so they run one after the other on one system.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Cell {
-    /// Produce with acks=1, and where `fetch` is set read it all back, warm.
-    Produce { record_size: &'static str, batch_size: &'static str, fetch: bool },
+    /// Produce with acks=1, and where `fetch` is set read it all back, warm. `share` is how much of the run's bytes is enough.
+    Produce { record_size: &'static str, batch_size: &'static str, share: f64, fetch: bool },
     /// End to end at a fixed rate.
     Latency { rate: u32, record_size: &'static str },
 }
 
-/// The cells of the broker issue's acceptance, and one for latency.
-pub const CELLS: [Cell; 5] = [
-    Cell::Produce { record_size: "1k", batch_size: "1mb", fetch: true },
-    Cell::Produce { record_size: "100", batch_size: "1mb", fetch: true },
-    Cell::Produce { record_size: "1k", batch_size: "16k", fetch: false },
-    Cell::Produce { record_size: "100", batch_size: "16k", fetch: false },
+/// A batch of this size holds one record, whatever its size.
+const ONE_BY_ONE: &str = "1";
+
+/// The cells of the broker issue's acceptance, one for the price of a request, one for latency.
+pub const CELLS: [Cell; 6] = [
+    Cell::Produce { record_size: "1k", batch_size: "1mb", share: 1.0, fetch: true },
+    Cell::Produce { record_size: "100", batch_size: "1mb", share: 1.0, fetch: true },
+    Cell::Produce { record_size: "1k", batch_size: "16k", share: 1.0, fetch: false },
+    Cell::Produce { record_size: "100", batch_size: "16k", share: 1.0, fetch: false },
+    Cell::Produce { record_size: "100", batch_size: ONE_BY_ONE, share: 0.02, fetch: false },
     Cell::Latency { rate: 1000, record_size: "100" },
 ];
 
@@ -28,8 +32,9 @@ impl Cell {
     /// The names under which its lines are reported.
     pub fn names(self) -> Vec<String> {
         match self {
-            Self::Produce { record_size, batch_size, fetch } => {
-                let produce = format!("produce {record_size} in {batch_size}");
+            Self::Produce { record_size, batch_size, fetch, .. } => {
+                let batches = if batch_size == ONE_BY_ONE { "one by one".to_owned() } else { format!("in {batch_size}") };
+                let produce = format!("produce {record_size} {batches}");
                 if fetch { vec![produce, format!("fetch {record_size}")] } else { vec![produce] }
             }
             Self::Latency { rate, record_size } => vec![format!("latency {rate}/s of {record_size}")],
@@ -73,9 +78,12 @@ impl Loader<'_> {
         let mut lines = Vec::new();
         for (name, number) in names.iter().zip(0..) {
             lines.push(match (cell, number) {
-                (Cell::Produce { record_size, batch_size, .. }, 0) => {
-                    let total = format!("{gigabytes}gb");
-                    more(target("produce", name), &["--record-size", record_size, "--batch-size", batch_size, "--total", &total])?
+                (Cell::Produce { record_size, batch_size, share, .. }, 0) => {
+                    let (total, warm_up) = (format!("{}gb", gigabytes * share), format!("{}gb", 0.064 * share));
+                    more(
+                        target("produce", name),
+                        &["--record-size", record_size, "--batch-size", batch_size, "--total", &total, "--warm-up", &warm_up],
+                    )?
                 }
                 (Cell::Produce { .. }, _) => more(target("fetch", name), &["--passes", "2"])?,
                 (Cell::Latency { rate, record_size }, _) => {
