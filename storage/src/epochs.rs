@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use crate::checkpoint::{number, parse_lines};
-use crate::disk::{Disk, read_file, replace_file};
+use crate::disk::{Disk, put_file_unsynced, read_file, replace_file};
 use crate::{LeaderEpoch, Offset, StorageError};
 
 /// File name in a partition's directory.
@@ -162,6 +162,12 @@ impl LeaderEpochCache {
             self.dirty = false;
         }
         Ok(())
+    }
+
+    /// Writes the history and leaves the sync to a sync of the whole disk. What a power loss may leave until then, the old text, the
+    /// new one or none, is what the open expects.
+    pub(crate) fn write(&self, disk: &dyn Disk) -> Result<(), StorageError> {
+        put_file_unsynced(disk, &self.path, encode_epochs(&self.entries).as_bytes())
     }
 }
 

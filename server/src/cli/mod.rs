@@ -3,6 +3,7 @@
 //! Only `main` calls this. Exit codes: 0 after a graceful stop, 1 when something went wrong (one line on stderr says what), 2 for arguments
 //! that make no sense. Log lines and the ready line go to stdout, as with Kafka.
 
+mod files;
 mod health;
 mod logging;
 
@@ -106,6 +107,7 @@ fn start(arguments: &StartArguments, since_start: Stopwatch) -> anyhow::Result<(
     for warning in config.warnings() {
         tracing::warn!("{warning}");
     }
+    files::raise_limit();
 
     // Listening for signals comes first: one that arrives during the start is obeyed right after it.
     let signals = Signals::new().context("cannot listen for signals")?;

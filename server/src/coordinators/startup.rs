@@ -99,7 +99,8 @@ pub(crate) fn open(config: &Arc<Config>, clock: &Clock, disk: Option<Arc<dyn Dis
     let data_dirs = manager.dirs().iter().map(|dir| dir.path().to_path_buf()).collect();
     let dynamic = Arc::new(DynamicConfig::new(Arc::clone(config), node_id));
     let config_of = Arc::clone(&dynamic);
-    let registry = Registry::new(BrokerId(node_id), manager, Box::new(move |image, topic| config_of.partition_config(image, topic)));
+    let config_of_topic = Box::new(move |image: &MetadataImage, topic: &str| config_of.partition_config(image, topic));
+    let registry = Registry::new(BrokerId(node_id), manager, config_of_topic, config.num_recovery_threads_per_data_dir());
     let published = Arc::new(Published::new(registry));
     let snapshot_bytes = config.metadata_log_max_record_bytes_between_snapshots();
     let runtime = Runtime::new(BrokerId(node_id), shard, log, clock.clone(), Arc::clone(&published), snapshot_bytes);

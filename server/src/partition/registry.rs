@@ -16,6 +16,9 @@ use uuid::Uuid;
 
 type Topics = HashMap<Uuid, Arc<[Option<Arc<Partition>>]>>;
 
+/// A thread costs about as much as opening one log.
+const LOGS_PER_THREAD_MIN: usize = 32;
+
 /// Turns a topic's overrides into what its partitions obey.
 pub type ConfigOf = dyn Fn(&MetadataImage, &str) -> PartitionConfig + Send + Sync;
 
@@ -28,6 +31,15 @@ pub struct Registry {
     /// The logs of the last run are open: what is not there now is new.
     tidied: AtomicBool,
     config_of: Box<ConfigOf>,
+    opening_threads: usize,
+}
+
+/// An opened or created log on its way to be a partition.
+struct Opened {
+    id: LogId,
+    config: PartitionConfig,
+    log: Result<PartitionLog, StorageError>,
+    is_new: bool,
 }
 
 impl std::fmt::Debug for Registry {
@@ -37,12 +49,13 @@ impl std::fmt::Debug for Registry {
 }
 
 impl Registry {
-    /// An empty registry over opened data directories.
+    /// An empty registry over opened data directories, which opens many logs on up to so many threads for each directory.
     #[must_use]
-    pub fn new(broker_id: BrokerId, manager: LogManager, config_of: Box<ConfigOf>) -> Self {
+    pub fn new(broker_id: BrokerId, manager: LogManager, config_of: Box<ConfigOf>, threads_per_dir: usize) -> Self {
         Self {
             broker_id,
             topics: ArcSwap::from_pointee(Topics::new()),
+            opening_threads: manager.dirs().len().saturating_mul(threads_per_dir).max(1),
             manager,
             deleter: Deleter::default(),
             tidied: AtomicBool::new(false),
@@ -81,14 +94,21 @@ impl Registry {
             let slots = slots_of(&mut touched, &table, gone.topic_id.0);
             removed.extend(slot.and_then(|slot| slots.get_mut(slot)).and_then(Option::take));
         }
+        let mut missing = Vec::new();
         for mine in local.leaders.iter().chain(&local.followers) {
             let Ok(slot) = usize::try_from(mine.partition_id) else { continue };
+            match slots_of(&mut touched, &table, mine.topic_id.0).get(slot) {
+                Some(Some(partition)) => partition.set_role(role_of(self.broker_id, &mine.registration)),
+                _ => missing.push((slot, mine)),
+            }
+        }
+        for ((slot, mine), partition) in missing.iter().zip(self.open_all(now_ms, new, &missing)) {
+            partition.set_role(role_of(self.broker_id, &mine.registration));
             let slots = slots_of(&mut touched, &table, mine.topic_id.0);
-            if slots.len() <= slot {
+            if slots.len() <= *slot {
                 slots.resize(slot + 1, None);
             }
-            let partition = slots[slot].get_or_insert_with(|| Arc::new(self.open(now_ms, new, mine)));
-            partition.set_role(role_of(self.broker_id, &mine.registration));
+            slots[*slot] = Some(Arc::new(partition));
         }
         for (topic_id, slots) in touched {
             if slots.iter().all(Option::is_none) {
@@ -99,9 +119,7 @@ impl Registry {
         }
         self.reconfigure(new, delta, &table);
         self.topics.store(Arc::new(table));
-        for partition in removed {
-            self.delete(&partition);
-        }
+        self.delete(&removed);
     }
 
     /// A topic's own keys, or the cluster's defaults for all topics.
@@ -126,40 +144,79 @@ impl Registry {
         }
     }
 
-    fn open(&self, now_ms: i64, image: &MetadataImage, mine: &LocalPartition) -> Partition {
-        let config = (self.config_of)(image, &mine.topic);
-        let id = LogId { topic: mine.topic.to_string(), topic_id: mine.topic_id.0, partition: mine.partition_id };
-        let directory = mine.registration.directory_of(self.broker_id).filter(|directory| !directory.is_reserved());
-        let opened = self.open_or_create(&id, directory, &config, Millis(now_ms));
-        match opened {
-            Ok((log, report)) => {
-                if let Some(damage) = report.corruption {
-                    let (file, offset, reason) = (damage.file, damage.offset, damage.reason);
-                    tracing::error!(log = %id, file, %offset, reason, "the log is damaged; reads below stay possible, nothing was removed");
-                }
-                Partition::new(id, log, config)
+    /// Opens or creates logs, many of them on several threads, in their order. What was created is durable afterwards.
+    fn open_all(&self, now_ms: i64, image: &MetadataImage, missing: &[(usize, &LocalPartition)]) -> Vec<Partition> {
+        let mut configs: HashMap<Uuid, PartitionConfig> = HashMap::new();
+        for (_, mine) in missing {
+            configs.entry(mine.topic_id.0).or_insert_with(|| (self.config_of)(image, &mine.topic));
+        }
+        let open = |some: &[(usize, &LocalPartition)]| -> Vec<Opened> {
+            some.iter().map(|(_, mine)| self.open(now_ms, mine, configs[&mine.topic_id.0].clone())).collect()
+        };
+        let threads = (missing.len() / LOGS_PER_THREAD_MIN).clamp(1, self.opening_threads);
+        let opened: Vec<Opened> = if threads == 1 {
+            open(missing)
+        } else {
+            std::thread::scope(|scope| {
+                let chunks = missing.chunks(missing.len().div_ceil(threads));
+                let running: Vec<_> = chunks.map(|chunk| scope.spawn(move || open(chunk))).collect();
+                running.into_iter().flat_map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+            })
+        };
+        self.settle(opened)
+    }
+
+    /// Syncs the new ones among the logs.
+    fn settle(&self, mut opened: Vec<Opened>) -> Vec<Partition> {
+        let mut created: Vec<&mut PartitionLog> = Vec::new();
+        for Opened { log, is_new, .. } in &mut opened {
+            if let (Ok(log), true) = (log, *is_new) {
+                created.push(log);
             }
+        }
+        if let Err(error) = self.manager.sync_created(&mut created) {
+            tracing::error!(%error, "new logs cannot be made durable; their partitions are offline");
+        }
+        let partition = |Opened { id, config, log, .. }| match log {
+            Ok(log) => Partition::new(id, log, config),
             Err(error) => {
                 tracing::error!(log = %id, %error, "cannot open the log; the partition is offline");
                 Partition::offline(id, config, error.to_string())
             }
-        }
+        };
+        opened.into_iter().map(partition).collect()
     }
 
-    /// A directory of that name with another topic id belongs to an earlier topic: it is put aside, never written to. At the start, a log
-    /// that is not found while a data directory is missing may well lie there: beginning it anew elsewhere would look like a loss of data.
+    fn open(&self, now_ms: i64, mine: &LocalPartition, config: PartitionConfig) -> Opened {
+        let id = LogId { topic: mine.topic.to_string(), topic_id: mine.topic_id.0, partition: mine.partition_id };
+        let directory = mine.registration.directory_of(self.broker_id).filter(|directory| !directory.is_reserved());
+        let opened = self.open_or_create(&id, directory, &config, Millis(now_ms));
+        let is_new = matches!(opened, Ok((_, None)));
+        let log = opened.map(|(log, report)| {
+            if let Some(damage) = report.and_then(|report| report.corruption) {
+                let (file, offset, reason) = (damage.file, damage.offset, damage.reason);
+                tracing::error!(log = %id, file, %offset, reason, "the log is damaged; reads below stay possible, nothing was removed");
+            }
+            log
+        });
+        Opened { id, config, log, is_new }
+    }
+
+    /// The log, with a report when it was there. A directory of that name with another topic id belongs to an earlier topic: it is put
+    /// aside, never written to. At the start, a log that is not found while a data directory is missing may well lie there: beginning it
+    /// anew elsewhere would look like a loss of data.
     fn open_or_create(
         &self,
         id: &LogId,
         directory: Option<DirectoryId>,
         config: &PartitionConfig,
         now: Millis,
-    ) -> Result<(PartitionLog, RecoveryReport), StorageError> {
+    ) -> Result<(PartitionLog, Option<RecoveryReport>), StorageError> {
         let log_config = Arc::clone(&config.log);
         if self.manager.dir_of(&id.topic, id.partition).is_some() {
             match self.manager.open_log(id, Arc::clone(&log_config), now) {
                 Err(StorageError::Refused { .. }) => self.manager.mark_stray(&id.topic, id.partition, Uuid::new_v4())?,
-                outcome => return outcome,
+                outcome => return outcome.map(|(log, report)| (log, Some(report))),
             }
         }
         if !self.tidied.load(Ordering::SeqCst)
@@ -168,16 +225,20 @@ impl Registry {
             let reason = format!("it is not found, and the data directory {} is offline", missing.path().display());
             return Err(StorageError::Offline { log: id.to_string(), reason });
         }
-        let log = self.manager.create_log(id, directory.map(|DirectoryId(uuid)| uuid), log_config, now)?;
-        Ok((log, RecoveryReport::default()))
+        let log = self.manager.create_log_unsynced(id, directory.map(|DirectoryId(uuid)| uuid), log_config, now)?;
+        Ok((log, None))
     }
 
-    fn delete(&self, partition: &Partition) {
-        let id = partition.id();
-        drop(partition.retire());
-        match self.manager.delete_log(id, Uuid::new_v4()) {
-            Ok(job) => self.deleter.submit(job),
-            Err(error) => tracing::warn!(log = %id, %error, "cannot remove a deleted log; the next start tries again"),
+    fn delete(&self, removed: &[Arc<Partition>]) {
+        for partition in removed {
+            drop(partition.retire());
+        }
+        let jobs = self.manager.delete_logs(removed.iter().map(|partition| (partition.id(), Uuid::new_v4())));
+        for (partition, job) in removed.iter().zip(jobs) {
+            match job {
+                Ok(job) => self.deleter.submit(job),
+                Err(error) => tracing::warn!(log = %partition.id(), %error, "cannot remove a deleted log; the next start tries again"),
+            }
         }
     }
 

@@ -1,6 +1,6 @@
 //! A disk whose syncs wait until they are let go, for stories about acknowledgements.
 
-use ottla_storage::disk::{Disk, DiskFile, Entry, OpenMode, RealDisk, Space};
+use ottla_storage::disk::{Disk, DiskFile, Entry, OpenMode, RealDisk, Space, WholeDisk};
 use std::fmt::Debug;
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -169,5 +169,9 @@ impl Disk for GatedDisk {
 
     fn space(&self, path: &Path) -> io::Result<Space> {
         RealDisk.space(path)
+    }
+
+    fn whole(&self, root: &Path) -> io::Result<Box<dyn WholeDisk>> {
+        RealDisk.whole(root)
     }
 }

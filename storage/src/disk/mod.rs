@@ -14,7 +14,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use real::RealDisk;
-pub use whole::{put_file, read_file, replace_file, sync_parent};
+pub use whole::{put_file, put_file_unsynced, read_file, replace_file, sync_parent};
 
 /// How a file is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +74,17 @@ pub trait Disk: Send + Sync + Debug {
     fn cache_life(&self) -> Option<String>;
     /// Size and free space of the file system that holds `path`.
     fn space(&self, path: &Path) -> io::Result<Space>;
+    /// A handle on the whole file system that holds the directory `root`, for the sync of very many files at once.
+    fn whole(&self, root: &Path) -> io::Result<Box<dyn WholeDisk>>;
+}
+
+/// A whole file system.
+pub trait WholeDisk: Send + Sync + Debug {
+    /// syncfs: all that was written, created, renamed and removed on it becomes durable. Also tells of writes that failed at any time
+    /// since this handle was made, whoever's they were and whether or not the file is still open.
+    ///
+    /// Its time depends on what everybody has written, so it pays only in place of hundreds of syncs.
+    fn sync(&self) -> io::Result<()>;
 }
 
 /// An open file.

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{Disk, OpenMode};
+use super::{Disk, DiskFile, OpenMode};
 use crate::StorageError;
 
 /// Reads a whole file; `None` when there is none. A file over `size_bytes_max` is refused unread.
@@ -34,10 +34,19 @@ pub fn replace_file(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<(), St
 
 /// As [`replace_file`], but for the directory: after a power loss there may be the old file.
 pub fn put_file(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<(), StorageError> {
+    put(disk, path, bytes, |file| file.sync())
+}
+
+/// As [`put_file`], and not even the new text is safe: after a power loss there may be neither.
+pub fn put_file_unsynced(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<(), StorageError> {
+    put(disk, path, bytes, |_| Ok(()))
+}
+
+fn put(disk: &dyn Disk, path: &Path, bytes: &[u8], sync: impl FnOnce(&dyn DiskFile) -> io::Result<()>) -> Result<(), StorageError> {
     let temporary = temporary_path(path);
     let written = disk.open(&temporary, OpenMode::Truncate).and_then(|file| {
         file.write_all_at(&[bytes], 0)?;
-        file.sync()
+        sync(&*file)
     });
     if let Err(error) = written {
         // Give the space back; what went wrong with the write is the story to tell.

@@ -48,17 +48,26 @@ impl FlushPlan {
         for OpenFile { path, file } in &self.files {
             file.sync().map_err(|source| StorageError::io("sync", path, source))?;
         }
-        if let Some(entries) = &self.epochs {
-            let mut history = LeaderEpochCache::new(&self.dir);
-            for entry in entries {
-                history.assign(entry.epoch, entry.start_offset);
-            }
+        if let Some(mut history) = self.history() {
             history.flush(&*self.disk)?;
         }
         if self.sync_dir {
             self.disk.sync_dir(&self.dir).map_err(|source| StorageError::io("sync directory", &self.dir, source))?;
         }
         Ok(())
+    }
+
+    /// Writes what would be written, and syncs nothing.
+    pub(super) fn write(&self) -> Result<(), StorageError> {
+        self.history().map_or(Ok(()), |history| history.write(&*self.disk))
+    }
+
+    fn history(&self) -> Option<LeaderEpochCache> {
+        let mut history = LeaderEpochCache::new(&self.dir);
+        for entry in self.epochs.as_ref()? {
+            history.assign(entry.epoch, entry.start_offset);
+        }
+        Some(history)
     }
 }
 

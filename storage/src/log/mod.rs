@@ -340,17 +340,30 @@ impl PartitionLog {
         if !clean || self.refuse_unless_writable().is_err() {
             return Ok(());
         }
+        self.write_the_rest()?;
+        let plan = self.prepare_flush();
+        plan.run()?;
+        self.complete_flush(plan);
+        Ok(())
+    }
+
+    /// Closes the log cleanly for a caller that syncs the whole disk next: everything is written, nothing synced. The recovery point
+    /// that holds once that sync has succeeded.
+    pub fn close_before_disk_sync(mut self) -> Result<Offset, StorageError> {
+        self.refuse_unless_writable()?;
+        self.write_the_rest()?;
+        self.prepare_flush().write()?;
+        Ok(self.log_end_offset())
+    }
+
+    fn write_the_rest(&mut self) -> Result<(), StorageError> {
         self.finish_segment(self.segments.len() - 1, self.log_end_offset())?;
         self.producers.set_end_offset(self.log_end_offset());
         if self.producers.snapshot_is_due() {
             self.write_snapshot()?;
         }
         let bases: Vec<Offset> = self.segments.iter().map(Segment::base_offset).collect();
-        tidy_seals(&self.place, &bases)?;
-        let plan = self.prepare_flush();
-        plan.run()?;
-        self.complete_flush(plan);
-        Ok(())
+        tidy_seals(&self.place, &bases)
     }
 
     /// Closes the files of all segments but the active one; they are opened again when needed.
@@ -358,5 +371,11 @@ impl PartitionLog {
         for segment in &self.segments[..self.segments.len() - 1] {
             segment.release_file();
         }
+    }
+
+    /// Closes all files; they are opened again when needed. For logs without unflushed records: with the file goes the kernel's note
+    /// of a failed write, which a later sync would report.
+    pub fn release_all_files(&self) {
+        self.segments.iter().for_each(Segment::release_file);
     }
 }

@@ -48,7 +48,42 @@ impl PartitionLog {
             tracing::warn!(log = %id, %warning, "leader epochs are built anew");
         }
         let producers = ProducerStates::new(config.producer_id_expiration_ms);
-        let mut log = Self {
+        let mut log = Self::assemble(id, place, segments, epochs, producers, config);
+        log.snapshots = snapshots;
+        // What a killed process created or renamed is seen here but need not be durable.
+        log.dir_changes = u64::from(!how.clean);
+        log.load(how, &mut report)?;
+        // Most logs of a start are not used at once, and there may be more of them than a process may have files.
+        log.release_all_files();
+        Ok((log, report))
+    }
+
+    /// Makes the log in the new, empty directory `root/<topic>-<partition>`. Nothing is synced; [`PartitionLog::sync_creation`] does
+    /// it, or a sync of the whole disk.
+    pub fn create(disk: Arc<dyn Disk>, root: &Path, id: LogId, config: Arc<LogConfig>, now: Millis) -> Result<Self, StorageError> {
+        let place = Place { disk, dir: root.join(id.directory_name()) };
+        let segment = Segment::create(&place, Offset(0), now)?;
+        segment.release_file();
+        let epochs = LeaderEpochCache::new(&place.dir);
+        let producers = ProducerStates::new(config.producer_id_expiration_ms);
+        Ok(Self::assemble(id, place, vec![segment], epochs, producers, config))
+    }
+
+    /// Makes the log's directory durable as [`PartitionLog::create`] left it. Were the name of its first segment lost and a later
+    /// one's not, nobody could tell that the log's beginning is missing.
+    pub fn sync_creation(&self) -> Result<(), StorageError> {
+        self.place.sync_dir()
+    }
+
+    fn assemble(
+        id: LogId,
+        place: Place,
+        segments: Vec<Segment>,
+        epochs: LeaderEpochCache,
+        producers: ProducerStates,
+        config: Arc<LogConfig>,
+    ) -> Self {
+        Self {
             id,
             place,
             segments,
@@ -56,23 +91,18 @@ impl PartitionLog {
             epochs_on_disk: epochs.entries().to_vec(),
             epochs,
             producers,
-            snapshots,
+            snapshots: Vec::new(),
             health: Health::Writable,
             corruption: None,
             recovery_point: Offset(0),
             unsynced: Vec::new(),
             unsynced_count: 0,
-            // What a killed process created or renamed is seen here but need not be durable.
-            dir_changes: u64::from(!how.clean),
+            dir_changes: 0,
             dir_changes_synced: 0,
             generation: 0,
             retired: Vec::new(),
             config,
-        };
-        log.load(how, &mut report)?;
-        // Ten thousand idle partitions hold no descriptors; the first use opens what it needs.
-        log.segments.iter().for_each(Segment::release_file);
-        Ok((log, report))
+        }
     }
 
     fn load(&mut self, how: OpenOptions, report: &mut RecoveryReport) -> Result<(), StorageError> {

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -13,7 +14,7 @@ use uuid::Uuid;
 use super::names::{LogDirectoryName, LogState};
 use super::{LogOffsets, METADATA_TOPIC};
 use crate::checkpoint::{CheckpointKind, OffsetCheckpoint};
-use crate::disk::{Disk, OpenMode, read_file};
+use crate::disk::{Disk, OpenMode, WholeDisk, read_file};
 use crate::meta::{CleanShutdown, read_topic_id};
 use crate::{LogId, Offset, StorageError};
 
@@ -34,6 +35,7 @@ pub struct DataDir {
     pub(super) machine_stopped: bool,
     /// Held until the directory is given up.
     pub(super) lock: Mutex<Option<Box<dyn Debug + Send + Sync>>>,
+    whole_disk: Option<Box<dyn WholeDisk>>,
     pub(super) writer: Mutex<()>,
     state: Mutex<State>,
 }
@@ -82,13 +84,14 @@ pub struct FoundLog {
 }
 
 impl DataDir {
-    pub(super) fn new(path: PathBuf, id: Uuid, lock: Box<dyn Debug + Send + Sync>) -> Self {
+    pub(super) fn new(path: PathBuf, id: Uuid, lock: Box<dyn Debug + Send + Sync>, whole_disk: Option<Box<dyn WholeDisk>>) -> Self {
         Self {
             path,
             id,
             clean: None,
             machine_stopped: true,
             lock: Mutex::new(Some(lock)),
+            whole_disk,
             writer: Mutex::default(),
             state: Mutex::default(),
         }
@@ -103,6 +106,7 @@ impl DataDir {
             clean: None,
             machine_stopped: true,
             lock: Mutex::default(),
+            whole_disk: None,
             writer: Mutex::default(),
             state: Mutex::new(state),
         }
@@ -273,6 +277,17 @@ impl DataDir {
             CheckpointKind::LogStartOffset => wanted.remove(topic, partition),
             CheckpointKind::Cleaner => {}
         }
+    }
+
+    /// Takes over all offsets of a log.
+    pub(super) fn note_all(&self, log: &LogOffsets) {
+        KEPT.into_iter().for_each(|kind| self.note(kind, log));
+    }
+
+    /// Makes everything on this directory's disk durable.
+    pub(super) fn sync_disk(&self) -> Result<(), StorageError> {
+        let failed = |error| StorageError::io("sync the disk of", &self.path, error);
+        self.whole_disk.as_ref().ok_or_else(|| failed(io::ErrorKind::NotFound.into()))?.sync().map_err(failed)
     }
 
     /// Writes a checkpoint when it differs from what is on disk.

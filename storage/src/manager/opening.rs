@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::LogManagerConfig;
 use super::data_dir::DataDir;
 use super::names::LogDirectoryName;
-use crate::disk::{Disk, sync_parent};
+use crate::disk::{Disk, WholeDisk, sync_parent};
 use crate::meta::{META_PROPERTIES, MetaProperties, is_reserved};
 use crate::{StorageError, uuid_to_text};
 
@@ -27,6 +27,7 @@ pub(super) struct Opening<'d> {
 struct Identity {
     path: PathBuf,
     lock: Option<Box<dyn Debug + Send + Sync>>,
+    whole_disk: Option<Box<dyn WholeDisk>>,
     meta: Option<MetaProperties>,
     holds_logs: bool,
     offline: Option<String>,
@@ -40,7 +41,7 @@ impl<'d> Opening<'d> {
     /// Creates the directory when it is missing, locks it, reads whose it is.
     pub(super) fn enter(&mut self, path: PathBuf) -> Result<(), StorageError> {
         let vital = path == self.metadata_path;
-        let mut identity = Identity { path, lock: None, meta: None, holds_logs: false, offline: None };
+        let mut identity = Identity { path, lock: None, whole_disk: None, meta: None, holds_logs: false, offline: None };
         let entered = identity.enter(self.disk);
         identity.tolerate(entered, vital, &mut self.warnings)?;
         self.identities.push(identity);
@@ -124,6 +125,8 @@ impl Identity {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(StorageError::Locked { path: lock_path }),
             Err(error) => return Err(StorageError::io("lock", lock_path, error)),
         };
+        // Made before anything is written: it tells of every write that fails from now on.
+        self.whole_disk = Some(disk.whole(&self.path).map_err(|error| StorageError::io("open", &self.path, error))?);
         self.meta = MetaProperties::read(disk, &self.path)?;
         let entries = disk.list(&self.path).map_err(|error| StorageError::io("list", &self.path, error))?;
         self.holds_logs = entries.iter().any(|entry| entry.is_dir && LogDirectoryName::parse(&entry.name).is_some());
@@ -147,7 +150,7 @@ impl Identity {
         let (Some(id), Some(lock), None) = (id, self.lock, &self.offline) else {
             return Ok(DataDir::offline(self.path, self.offline.unwrap_or_default()));
         };
-        let mut dir = DataDir::new(self.path, id, lock);
+        let mut dir = DataDir::new(self.path, id, lock, self.whole_disk);
         match dir.load(disk, warnings) {
             Err(error @ StorageError::Io { .. }) if !vital => {
                 dir.fail(&error.to_string());

@@ -11,7 +11,7 @@ use std::path::Path;
 use uuid::Uuid;
 
 use crate::StorageError;
-use crate::disk::{Disk, put_file, read_file, replace_file, sync_parent};
+use crate::disk::{Disk, OpenMode, put_file, put_file_unsynced, read_file, replace_file, sync_parent};
 use crate::ids::{uuid_from_text, uuid_to_text};
 
 pub use properties::{encode_properties, parse_properties};
@@ -119,8 +119,23 @@ pub fn read_topic_id(disk: &dyn Disk, log_dir: &Path) -> Result<Option<Uuid>, St
 
 /// Writes the topic id of the log in `log_dir`. Durable as soon as the directory is synced.
 pub fn write_topic_id(disk: &dyn Disk, log_dir: &Path, topic_id: Uuid) -> Result<(), StorageError> {
-    let text = format!("version: 0\ntopic_id: {}", uuid_to_text(topic_id));
-    put_file(disk, &log_dir.join(PARTITION_METADATA), text.as_bytes())
+    put_file(disk, &log_dir.join(PARTITION_METADATA), encode_partition_metadata(topic_id).as_bytes())
+}
+
+/// As [`write_topic_id`], but durable only after [`sync_topic_id`] and a sync of the directory.
+pub fn write_topic_id_unsynced(disk: &dyn Disk, log_dir: &Path, topic_id: Uuid) -> Result<(), StorageError> {
+    put_file_unsynced(disk, &log_dir.join(PARTITION_METADATA), encode_partition_metadata(topic_id).as_bytes())
+}
+
+/// Syncs the file with the topic id of the log in `log_dir`.
+pub fn sync_topic_id(disk: &dyn Disk, log_dir: &Path) -> Result<(), StorageError> {
+    let path = log_dir.join(PARTITION_METADATA);
+    let synced = disk.open(&path, OpenMode::ReadWrite).and_then(|file| file.sync());
+    synced.map_err(|error| StorageError::io("sync", path, error))
+}
+
+fn encode_partition_metadata(topic_id: Uuid) -> String {
+    format!("version: 0\ntopic_id: {}", uuid_to_text(topic_id))
 }
 
 /// What a clean stop left behind.

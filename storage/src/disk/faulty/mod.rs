@@ -18,7 +18,7 @@ use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{Disk, DiskFile, Entry, OpenMode, Space};
+use super::{Disk, DiskFile, Entry, OpenMode, Space, WholeDisk};
 use world::{DataOp, NodeId, World};
 
 /// What happens to an operation that fails.
@@ -43,6 +43,11 @@ struct SimulatedFile {
     world: Arc<Mutex<World>>,
     node: NodeId,
     writable: bool,
+}
+
+#[derive(Debug)]
+struct SimulatedWhole {
+    world: Arc<Mutex<World>>,
 }
 
 #[derive(Debug)]
@@ -200,6 +205,16 @@ impl Disk for FaultyDisk {
         let world = self.world();
         let total_bytes = world.space_bytes_max.unwrap_or(1 << 40);
         Ok(Space { total_bytes, usable_bytes: total_bytes.saturating_sub(world.used_bytes()) })
+    }
+
+    fn whole(&self, _root: &Path) -> io::Result<Box<dyn WholeDisk>> {
+        Ok(Box::new(SimulatedWhole { world: Arc::clone(&self.world) }))
+    }
+}
+
+impl WholeDisk for SimulatedWhole {
+    fn sync(&self) -> io::Result<()> {
+        lock(&self.world).sync_all()
     }
 }
 

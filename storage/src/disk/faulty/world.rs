@@ -292,6 +292,28 @@ impl World {
         result
     }
 
+    /// All files and directories, as one operation. A failed one has done its work for some of each.
+    pub(super) fn sync_all(&mut self) -> io::Result<()> {
+        let result = self.count_change();
+        if result.is_err() && self.powered_off {
+            return result;
+        }
+        let Self { nodes, random, .. } = self;
+        for node in nodes {
+            match (node, &result) {
+                (Node::File { durable, pending, .. }, Ok(())) => std::mem::take(pending).iter().for_each(|op| apply(durable, op)),
+                (Node::File { durable, pending, .. }, Err(_)) => {
+                    *durable = surviving_bytes(durable, &std::mem::take(pending), Survival::Some, random);
+                }
+                (Node::Dir { durable, pending, .. }, Ok(())) => std::mem::take(pending).iter().for_each(|op| op.apply(durable)),
+                (Node::Dir { durable, pending, .. }, Err(_)) => {
+                    *durable = surviving_names(durable, &std::mem::take(pending), Survival::Some, random);
+                }
+            }
+        }
+        result
+    }
+
     // Past all counts.
 
     pub(super) fn used_bytes(&self) -> u64 {
