@@ -8,6 +8,9 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
+/// A stop waits for so many removals. Ten thousand took two minutes on a busy disk, longer than an orchestrator waits before it kills.
+const JOBS_FINISHED_MAX: usize = 16;
+
 /// The queue and its thread.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Deleter(Arc<Mutex<Queue>>);
@@ -55,9 +58,13 @@ impl Deleter {
         job
     }
 
-    /// Returns once all is removed.
+    /// Returns once little enough is removed: what is left beyond [`JOBS_FINISHED_MAX`] is for the next start.
     pub(super) fn finish(&self) {
-        let thread = self.lock().thread.take();
+        let thread = {
+            let mut queue = self.lock();
+            queue.jobs.truncate(JOBS_FINISHED_MAX);
+            queue.thread.take()
+        };
         if thread.is_some_and(|thread| thread.join().is_err()) {
             tracing::error!("the thread that removes deleted logs panicked");
         }

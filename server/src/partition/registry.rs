@@ -246,11 +246,7 @@ impl Registry {
     /// the first `apply`.
     pub fn tidy(&self) {
         self.tidied.store(true, Ordering::SeqCst);
-        for job in self.manager.pending_deletions() {
-            if let Err(error) = job.run() {
-                tracing::warn!(%error, "cannot remove a deleted log; the next start tries again");
-            }
-        }
+        self.manager.pending_deletions().into_iter().for_each(|job| self.deleter.submit(job));
         let held: HashSet<(String, i32)> = self.all().iter().map(|mine| (mine.id().topic.clone(), mine.id().partition)).collect();
         for found in self.manager.logs() {
             if found.state == LogState::Current && !held.contains(&(found.topic.clone(), found.partition)) {
