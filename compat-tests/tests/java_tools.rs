@@ -105,7 +105,7 @@ fn the_console_tools_carry_lines_and_keys() {
         let keyed = ["--topic", "console", "--reader-property", "parse.key=true", "--reader-property", "key.separator=:"];
         let lines: String = (0..500).map(|number| format!("key {number}:value {number}\n")).collect();
         tools.start(CONSOLE_PRODUCER, &keyed, &lines)?.quiet()?;
-        let read = ["--topic", "console", "--partition", "0", "--offset", "earliest", "--max-messages", "500"];
+        let read = ["--topic", "console", "--partition", "0", "--from-beginning", "--max-messages", "500"];
         let finished = tools.start(CONSOLE_CONSUMER, &[&read[..], &["--formatter-property", "print.key=true"]].concat(), "")?.quiet()?;
         ensure!(finished.stderr.contains("Processed a total of 500 messages"), "{}", finished.stderr);
         let expected: String = (0..500).map(|number| format!("key {number}\tvalue {number}\n")).collect();
