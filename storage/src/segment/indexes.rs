@@ -82,7 +82,7 @@ impl Indexes {
         }
     }
 
-    pub(super) fn position_for(&self, place: &Place, offset: Offset) -> Result<Option<OffsetEntry>, StorageError> {
+    pub(super) fn position_for(&mut self, place: &Place, offset: Offset) -> Result<Option<OffsetEntry>, StorageError> {
         let wanted = offset.since(self.base_offset);
         self.offsets.find_last(place, |entry| i64::from(entry.relative_offset) <= wanted)
     }
