@@ -421,3 +421,55 @@ fn a_clean_stop_does_not_vouch_for_a_log_whose_sync_failed() {
         [7, 8].map(|number| manager.open_log(&id(&format!("t{number}"), 0, number), Arc::clone(&config), Millis(0)).expect("opened").0);
     assert_eq!(opened.map(|log| (log.log_end_offset(), log.recovery_point())), [(Offset(1), Offset(0)), (Offset(1), Offset(1))]);
 }
+
+#[test]
+fn a_created_log_is_durable_and_one_cut_short_can_be_claimed() {
+    let mut operation = 0;
+    loop {
+        let disk = FaultyDisk::new(operation);
+        let manager = start(&disk, &mut 1000).expect("opened");
+        disk.fail_at(disk.operations() + operation, Fault::PowerOff);
+        let created = manager.create_log(&id("foo", 0, 7), None, Arc::default(), Millis(0)).is_ok();
+        for seed in 0..20 {
+            let disk = disk.crash(seed);
+            let after = start(&disk, &mut 5000).expect("opened");
+            let Some(dir) = after.dir_of("foo", 0) else {
+                assert!(!created, "operation {operation}, seed {seed}");
+                continue;
+            };
+            if created {
+                assert_eq!(dir.topic_id("foo", 0), Some(Some(Uuid::from_u128(7))), "seed {seed}");
+                let segment = dir.path().join("foo-0/00000000000000000000.log");
+                assert!(disk.exists(&segment).expect("looked"), "seed {seed}");
+            }
+            let (log, _) = after.open_log(&id("foo", 0, 7), Arc::default(), Millis(0)).expect("claimed");
+            assert_eq!(log.log_end_offset(), Offset(0));
+        }
+        if created {
+            assert!(operation > 5, "only {operation} calls");
+            return;
+        }
+        operation += 1;
+    }
+}
+
+#[test]
+fn a_checkpoint_that_a_killed_process_had_not_synced_is_durable_once_it_was_believed() {
+    let disk = FaultyDisk::new(5);
+    drop(start(&disk, &mut 1000).expect("opened"));
+    disk.plant(Path::new("/b/foo-0/x"), b"");
+    let manager = start(&disk, &mut 5000).expect("opened");
+    let write = |recovery_point| manager.write_checkpoints(&KEPT[..1], [offsets(id("foo", 0, 1), recovery_point, 0, 0)]);
+    write(500).expect("written");
+    // Create, write, sync and rename the file; the fifth call syncs the directory.
+    disk.fail_at(disk.operations() + 4, Fault::PowerOff);
+    write(140).expect_err("killed");
+    let killed = disk.crash_keep_page_cache();
+    let seen = |disk: &FaultyDisk| {
+        let manager = start(disk, &mut 6000).expect("opened");
+        manager.dirs()[1].offset(CheckpointKind::RecoveryPoint, "foo", 0)
+    };
+    assert_eq!(seen(&killed.crash(0)), Some(Offset(500)), "had the power gone instead");
+    assert_eq!(seen(&killed), Some(Offset(140)));
+    assert_eq!(seen(&killed.crash(0)), Some(Offset(140)));
+}
