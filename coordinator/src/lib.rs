@@ -1,6 +1,7 @@
 //! The court: rules only. No disk, no network, no clock, no tasks.
 
 pub mod effects;
+pub mod group;
 pub mod metadata;
 pub mod partitioner;
 pub mod shard;

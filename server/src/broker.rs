@@ -6,6 +6,7 @@ use crate::background::Background;
 use crate::clock::Clock;
 use crate::config::{Advertised, Config};
 use crate::coordinators::controller::Controller;
+use crate::coordinators::group::GroupCoordinator;
 pub use crate::coordinators::startup::StartError;
 use crate::coordinators::startup::{self, Opened};
 use crate::dynamic_config::DynamicConfig;
@@ -86,6 +87,7 @@ pub struct Node {
     pub(crate) sessions: SessionCache,
     pub(crate) producer_ids: ProducerIds,
     pub(crate) controller: Controller,
+    pub(crate) groups: GroupCoordinator,
     pub(crate) dynamic: Arc<DynamicConfig>,
     pub(crate) published: Arc<Published>,
     /// Listeners whose clients are told the address they came in on.
@@ -257,6 +259,7 @@ impl Broker {
             sessions: SessionCache::new(config.fetch_session_cache_slots()),
             producer_ids: ProducerIds::default(),
             controller,
+            groups: GroupCoordinator::default(),
             published,
             dynamic,
             of_connection: listeners_of_connection(&config),

@@ -1,6 +1,7 @@
 //! The shell around the coordinator crate: loads shards, serializes what reaches them, appends, replays, releases replies.
 
 pub mod controller;
+pub mod group;
 mod metadata_log;
 mod quorum_state;
 pub mod startup;

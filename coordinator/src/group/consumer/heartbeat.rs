@@ -1,0 +1,19 @@
+//! ConsumerGroupHeartbeat.
+
+use super::super::hard::Hard;
+use super::super::soft::Soft;
+use super::super::{Caller, GroupEffects};
+use crate::effects::Ticket;
+use crate::timers::Millis;
+use kafka_protocol::messages::ConsumerGroupHeartbeatRequest;
+
+pub(in super::super) fn handle(
+    _hard: &Hard,
+    _soft: &mut Soft,
+    _now: Millis,
+    _ticket: Ticket,
+    _caller: &Caller<'_>,
+    _request: &ConsumerGroupHeartbeatRequest,
+) -> GroupEffects {
+    GroupEffects::default()
+}
