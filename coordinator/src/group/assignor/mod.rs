@@ -1,4 +1,15 @@
 //! Server-side assignors of KIP-848, as pure functions.
+//!
+//! Lives here: `Assignor::assign`, from a `GroupSpec` to a target for every member. May be called by anybody who holds a spec. It
+//! promises that every partition of every topic that somebody wants goes to exactly one member that wants it, that the same spec
+//! gives the same target, and that ties go by member id and topic id. What is in a spec but makes no sense (a partition held twice or
+//! past the end, a topic that does not exist) counts as not held. It knows neither epochs nor records.
+
+mod heterogeneous;
+mod homogeneous;
+mod owners;
+mod range;
+mod uniform;
 
 use super::assignment::Assignment;
 use super::names::MemberId;
@@ -35,6 +46,21 @@ pub struct TopicSpec {
     pub partitions: i32,
 }
 
+impl GroupSpec {
+    /// The topics that all members want, if they all want the same.
+    fn common_subscription(&self) -> Option<&BTreeSet<TopicId>> {
+        let mut members = self.members.values();
+        let first = &members.next()?.subscription;
+        let same = |other: &MemberSpec| Arc::ptr_eq(first, &other.subscription) || first == &other.subscription;
+        members.all(same).then_some(first)
+    }
+
+    /// Number of partitions of a topic, 0 if it does not exist.
+    fn partition_count(&self, topic: TopicId) -> usize {
+        self.topics.get(&topic).map_or(0, |topic| usize::try_from(topic.partitions).unwrap_or(0))
+    }
+}
+
 /// A new target assignment for every member.
 pub type TargetAssignment = BTreeMap<MemberId, Assignment>;
 
@@ -69,7 +95,10 @@ impl Assignor {
 
     /// Assigns every partition of every subscribed topic to exactly one member that wants it.
     #[must_use]
-    pub fn assign(self, _spec: &GroupSpec) -> TargetAssignment {
-        TargetAssignment::new()
+    pub fn assign(self, spec: &GroupSpec) -> TargetAssignment {
+        match self {
+            Self::Uniform => uniform::assign(spec),
+            Self::Range => range::assign(spec),
+        }
     }
 }
