@@ -44,20 +44,22 @@ pub struct Hooks {
     pub disk: Option<Arc<dyn Disk>>,
 }
 
-/// What the controller shows to the rest of the broker: partitions follow first, then request handlers see the new image.
+/// What the controller shows to the rest of the broker: partitions follow first, then coordinators, then request handlers see the new image.
 #[derive(Debug)]
 pub(crate) struct Published {
     image: ArcSwap<MetadataImage>,
     pub(crate) registry: Registry,
+    groups: GroupCoordinator,
 }
 
 impl Published {
-    pub(crate) fn new(registry: Registry) -> Self {
-        Self { image: ArcSwap::from_pointee(MetadataImage::default()), registry }
+    pub(crate) fn new(registry: Registry, groups: GroupCoordinator) -> Self {
+        Self { image: ArcSwap::from_pointee(MetadataImage::default()), registry, groups }
     }
 
     pub(crate) fn show(&self, now_ms: i64, published: &shard::Published) {
         self.registry.apply(now_ms, &published.new, &published.delta);
+        self.groups.runtime.follow(&self.registry, &published.new, &published.delta);
         self.image.store(Arc::clone(&published.new));
     }
 }
@@ -83,7 +85,7 @@ pub struct Node {
     pub hooks: Hooks,
     /// Bytes of one Fetch response at most (`fetch.max.bytes`).
     pub fetch_max_bytes: u64,
-    pub(crate) flusher: Flusher,
+    pub(crate) flusher: Arc<Flusher>,
     pub(crate) sessions: SessionCache,
     pub(crate) producer_ids: ProducerIds,
     pub(crate) controller: Controller,
@@ -119,6 +121,7 @@ impl Node {
 
     fn stop_waiting(&self) {
         self.stopping.store(true, Ordering::SeqCst);
+        self.groups.runtime.stop();
         self.published.registry.all().iter().for_each(|partition| partition.wake_all());
     }
 
@@ -243,7 +246,7 @@ impl Broker {
         let listeners = Listeners::bind(&specs, &limits)?;
         let bound = listeners.bound().to_vec();
         let broker_epoch = startup::register(&mut opened, &config, &bound)?;
-        let Opened { cluster_id, node_id, data_dirs, dynamic, published, runtime } = opened;
+        let Opened { cluster_id, node_id, data_dirs, dynamic, flusher, groups, published, runtime } = opened;
         let (controller, jobs) = Controller::channel();
         let controller_thread = Controller::serve(runtime, jobs)?;
         let node = Arc::new(Node {
@@ -255,11 +258,11 @@ impl Broker {
             quota: Arc::new(Unlimited),
             hooks,
             fetch_max_bytes: config.fetch_max_bytes(),
-            flusher: Flusher::new(),
+            flusher,
             sessions: SessionCache::new(config.fetch_session_cache_slots()),
             producer_ids: ProducerIds::default(),
             controller,
-            groups: GroupCoordinator::default(),
+            groups,
             published,
             dynamic,
             of_connection: listeners_of_connection(&config),

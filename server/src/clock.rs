@@ -38,6 +38,15 @@ impl Clock {
         }
     }
 
+    /// How long a sleeper may sleep before it looks at the clock again: the machine's clock may be set, a manual one moved at any moment.
+    #[must_use]
+    pub fn look_again_after(&self) -> Duration {
+        match &self.0 {
+            Source::System => Duration::from_secs(1),
+            Source::Manual(_) => Duration::from_millis(1),
+        }
+    }
+
     /// Moves a manual clock; does nothing to the system clock.
     pub fn advance(&self, by_ms: i64) {
         if let Source::Manual(at) = &self.0 {

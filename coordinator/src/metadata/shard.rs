@@ -60,7 +60,7 @@ pub struct Published {
     /// The image as of now.
     pub new: Arc<MetadataImage>,
     /// What changed.
-    pub delta: MetadataDelta,
+    pub delta: Arc<MetadataDelta>,
 }
 
 /// `__cluster_metadata` as a state machine.
@@ -162,7 +162,7 @@ impl MetadataShard {
         self.image.provenance = Provenance { last_offset, epoch };
         let old = std::mem::replace(&mut self.published, Arc::new(self.image.clone()));
         let new = Arc::clone(&self.published);
-        let delta = MetadataDelta::between(&old, &new);
+        let delta = Arc::new(MetadataDelta::between(&old, &new));
         Ok(Some(Published { old, new, delta }))
     }
 

@@ -209,6 +209,15 @@ impl Controller {
         self.create_topics(node, Unrestricted, request).await.map(drop)
     }
 
+    /// A topic that a coordinator keeps its log in.
+    pub(crate) async fn create_internal_topic(
+        &self,
+        node: &Arc<Node>,
+        topic: CreatableTopic,
+    ) -> Result<CreateTopicsResponse, ResponseError> {
+        self.create_topics(node, Unrestricted, CreateTopicsRequest::default().with_topics(vec![topic])).await
+    }
+
     /// DeleteTopics by the coordinator's rules.
     pub(crate) async fn delete_topics(
         &self,

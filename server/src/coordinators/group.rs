@@ -1,28 +1,82 @@
-//! The group coordinator as request handlers see it: which shard a group lives in, and one call that runs a handler there.
+//! The group coordinator as request handlers see it: one call that runs a handler in the shard of a group.
 
+use super::runtime::{CoordinatorShard, EffectsOf, Runtime, RuntimeConfig};
 use crate::broker::Node;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::partition::flusher::Flusher;
 use kafka_protocol::ResponseError;
+use kafka_protocol::messages::TopicName;
+use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
+use kafka_protocol::protocol::StrBytes;
 use ottla_coordinator::effects::Ticket;
-use ottla_coordinator::group::{GroupEffects, GroupReply, GroupShard};
+use ottla_coordinator::group::{GroupEffects, GroupRecord, GroupReply, GroupSettings, GroupShard};
+use ottla_coordinator::metadata::MetadataDelta;
+use ottla_coordinator::metadata::image::MetadataImage;
 use ottla_coordinator::timers::Millis;
+use ottla_storage::batch::compression::Compression;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
 
-/// All shards of this broker.
-#[derive(Debug, Default)]
-pub(crate) struct GroupCoordinator {}
+/// The topic that keeps groups and offsets.
+pub(crate) const OFFSETS_TOPIC: &str = "__consumer_offsets";
+
+impl CoordinatorShard for GroupShard {
+    const TOPIC: &'static str = OFFSETS_TOPIC;
+    type Settings = GroupSettings;
+
+    fn new(settings: &Arc<GroupSettings>, image: Arc<MetadataImage>) -> Self {
+        Self::new(Arc::clone(settings), image)
+    }
+
+    fn decode(key: &[u8], value: Option<&[u8]>) -> Result<GroupRecord, String> {
+        GroupRecord::decode(key, value).map_err(|error| error.to_string())
+    }
+
+    fn encode(record: &GroupRecord) -> (Vec<u8>, Option<Vec<u8>>) {
+        record.encode()
+    }
+
+    fn replay_transactional(&mut self, producer_id: i64, record: &GroupRecord) {
+        self.replay_transactional(producer_id, record);
+    }
+
+    fn replay_marker(&mut self, producer_id: i64, commit: bool) {
+        self.replay_marker(producer_id, commit);
+    }
+
+    fn on_new_image(&mut self, now: Millis, image: &Arc<MetadataImage>, delta: &MetadataDelta) -> EffectsOf<Self> {
+        self.on_new_image(now, image, delta)
+    }
+}
+
+/// All group shards of this broker.
+#[derive(Clone, Debug)]
+pub(crate) struct GroupCoordinator {
+    pub(crate) runtime: Runtime<GroupShard>,
+}
 
 impl GroupCoordinator {
+    /// Without shards; they come with the metadata image.
+    pub(crate) fn start(config: &Config, clock: Clock, flusher: Arc<Flusher>) -> io::Result<Self> {
+        let compression = Compression::from_code(config.offsets_topic_compression_codec()).unwrap_or(Compression::None);
+        let commit_timeout = Duration::from_millis(u64::try_from(config.offsets_commit_timeout_ms()).unwrap_or(0));
+        let settings = Arc::new(settings_of(config));
+        Ok(Self { runtime: Runtime::start(RuntimeConfig { settings, compression, commit_timeout }, clock, flusher)? })
+    }
+
     /// Runs a handler in the shard of a group and waits for its reply, which may take a rebalance.
     ///
-    /// Errors: INVALID_GROUP_ID for an empty group id is the caller's business; NOT_COORDINATOR when the shard is not here,
-    /// COORDINATOR_LOAD_IN_PROGRESS while it loads, COORDINATOR_NOT_AVAILABLE when there is no `__consumer_offsets` yet or its log
-    /// cannot be written.
+    /// Errors: NOT_COORDINATOR when the shard is not here, COORDINATOR_LOAD_IN_PROGRESS while it loads, COORDINATOR_NOT_AVAILABLE when
+    /// its log does not commit in time.
     pub(crate) async fn run(
         &self,
         _node: &Node,
-        _group_id: &str,
-        _handler: impl FnOnce(&mut GroupShard, Millis, Ticket) -> GroupEffects,
+        group_id: &str,
+        handler: impl FnOnce(&mut GroupShard, Millis, Ticket) -> GroupEffects,
     ) -> Result<GroupReply, ResponseError> {
-        Err(ResponseError::CoordinatorNotAvailable)
+        self.runtime.run(group_id, handler).await
     }
 
     /// Runs a handler in every shard of this broker, in order of partitions. A shard that still loads makes the whole answer
@@ -30,8 +84,55 @@ impl GroupCoordinator {
     pub(crate) async fn run_all(
         &self,
         _node: &Node,
-        _handler: impl FnMut(&mut GroupShard, Millis, Ticket) -> GroupEffects,
+        handler: impl FnMut(&mut GroupShard, Millis, Ticket) -> GroupEffects,
     ) -> Result<Vec<GroupReply>, ResponseError> {
-        Err(ResponseError::CoordinatorNotAvailable)
+        self.runtime.run_all(handler).await
+    }
+
+    /// Creates `__consumer_offsets` unless it exists. What refuses it is logged; clients are told COORDINATOR_NOT_AVAILABLE.
+    pub(crate) async fn ensure_topic(&self, node: &Arc<Node>) -> Result<(), ResponseError> {
+        if node.topic_id(OFFSETS_TOPIC).is_some() {
+            return Ok(());
+        }
+        let config = node.dynamic.effective(&node.image());
+        let row = |name: &'static str, value: String| {
+            CreatableTopicConfig::default().with_name(StrBytes::from_static_str(name)).with_value(Some(StrBytes::from_string(value)))
+        };
+        let topic = CreatableTopic::default()
+            .with_name(TopicName(StrBytes::from_static_str(OFFSETS_TOPIC)))
+            .with_num_partitions(config.offsets_topic_num_partitions())
+            .with_replication_factor(config.offsets_topic_replication_factor())
+            .with_configs(vec![
+                row("cleanup.policy", "compact".to_owned()),
+                row("compression.type", "producer".to_owned()),
+                row("segment.bytes", config.offsets_topic_segment_bytes().to_string()),
+            ]);
+        let response = node.controller.create_internal_topic(node, topic).await?;
+        let refused = response.topics.first().and_then(|topic| ResponseError::try_from_code(topic.error_code));
+        match refused {
+            None | Some(ResponseError::TopicAlreadyExists) => Ok(()),
+            Some(error) => {
+                let reason = response.topics.first().and_then(|topic| topic.error_message.clone());
+                tracing::warn!(%error, ?reason, "cannot create {OFFSETS_TOPIC}: no consumer group can be served");
+                Err(ResponseError::CoordinatorNotAvailable)
+            }
+        }
+    }
+}
+
+/// What the rules obey of the configuration.
+fn settings_of(config: &Config) -> GroupSettings {
+    GroupSettings {
+        min_session_timeout_ms: config.group_min_session_timeout_ms(),
+        max_session_timeout_ms: config.group_max_session_timeout_ms(),
+        initial_rebalance_delay_ms: config.group_initial_rebalance_delay_ms(),
+        max_size: config.group_max_size(),
+        consumer_session_timeout_ms: config.group_consumer_session_timeout_ms(),
+        consumer_heartbeat_interval_ms: config.group_consumer_heartbeat_interval_ms(),
+        consumer_max_size: config.group_consumer_max_size(),
+        offset_metadata_max_bytes: config.offset_metadata_max_bytes(),
+        offsets_retention_ms: config.offsets_retention_minutes().saturating_mul(60_000),
+        offsets_retention_check_interval_ms: config.offsets_retention_check_interval_ms(),
+        ..GroupSettings::default()
     }
 }

@@ -4,4 +4,5 @@ pub mod controller;
 pub mod group;
 mod metadata_log;
 mod quorum_state;
+pub(crate) mod runtime;
 pub mod startup;

@@ -1,12 +1,14 @@
 //! From data directories to a broker that may serve: locks, metadata log, image, partitions, registration.
 
 use super::controller::Runtime;
+use super::group::GroupCoordinator;
 use super::metadata_log::{MetadataLog, MetadataLogError};
 use crate::broker::Published;
 use crate::clock::Clock;
 use crate::config::{Advertised, Config};
 use crate::dynamic_config::DynamicConfig;
 use crate::net::{BindError, BoundListener};
+use crate::partition::flusher::Flusher;
 use crate::partition::registry::Registry;
 use kafka_protocol::ResponseError;
 use ottla_coordinator::metadata::MetadataImage;
@@ -65,6 +67,8 @@ pub(crate) struct Opened {
     pub(crate) node_id: i32,
     pub(crate) data_dirs: Vec<PathBuf>,
     pub(crate) dynamic: Arc<DynamicConfig>,
+    pub(crate) flusher: Arc<Flusher>,
+    pub(crate) groups: GroupCoordinator,
     pub(crate) published: Arc<Published>,
     pub(crate) runtime: Runtime,
 }
@@ -101,10 +105,12 @@ pub(crate) fn open(config: &Arc<Config>, clock: &Clock, disk: Option<Arc<dyn Dis
     let config_of = Arc::clone(&dynamic);
     let config_of_topic = Box::new(move |image: &MetadataImage, topic: &str| config_of.partition_config(image, topic));
     let registry = Registry::new(BrokerId(node_id), manager, config_of_topic, config.num_recovery_threads_per_data_dir());
-    let published = Arc::new(Published::new(registry));
+    let flusher = Arc::new(Flusher::new());
+    let groups = GroupCoordinator::start(config, clock.clone(), Arc::clone(&flusher))?;
+    let published = Arc::new(Published::new(registry, groups.clone()));
     let snapshot_bytes = config.metadata_log_max_record_bytes_between_snapshots();
     let runtime = Runtime::new(BrokerId(node_id), shard, log, clock.clone(), Arc::clone(&published), snapshot_bytes);
-    Ok(Opened { cluster_id, node_id, data_dirs, dynamic, published, runtime })
+    Ok(Opened { cluster_id, node_id, data_dirs, dynamic, flusher, groups, published, runtime })
 }
 
 /// A log at a feature level this version does not know may hold what it would misread: refused before anything is written.

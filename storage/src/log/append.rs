@@ -55,7 +55,10 @@ impl PartitionLog {
         }
         let config = self.config();
         let view = self.only_batch(records)?;
-        self.check_batch_size(view.size_bytes())?;
+        // What a coordinator decided is one atomic batch, however large; only a segment bounds it.
+        if origin == AppendOrigin::Client {
+            self.check_batch_size(view.size_bytes())?;
+        }
         let options = validate_options(&config, now, origin);
         let facts = validate(&view, &options).map_err(|error| self.refusal(error))?;
 
@@ -64,7 +67,7 @@ impl PartitionLog {
             Some(bytes) => BatchView { header: BatchHeader::read(bytes).unwrap_or(view.header), bytes },
             None => view,
         };
-        if recompressed.is_some() {
+        if recompressed.is_some() && origin == AppendOrigin::Client {
             self.check_batch_size(view.size_bytes())?;
         }
         self.check_segment_size(view.size_bytes())?;

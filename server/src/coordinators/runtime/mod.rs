@@ -1,0 +1,459 @@
+//! Runs shards: one for each partition of a coordinator's topic that this broker leads.
+//!
+//! A shard sits behind one lock; whoever has work for it takes the lock, runs a handler, appends what it decided, replays it, and lets
+//! go. Nothing waits under the lock: a reply that must wait for the high watermark waits in the request's own future. The lock of a shard
+//! is taken before the lock of a partition, never after, and nobody holds two shards.
+//!
+//! Phases of a shard, keyed by (partition, leader epoch):
+//!
+//! | phase | requests get | leaves by |
+//! |---|---|---|
+//! | loading | COORDINATOR_LOAD_IN_PROGRESS | the whole log is replayed: active; it cannot be read: failed |
+//! | active | an answer | a failed append or a panic: loading again; the leadership goes: unloaded |
+//! | failed | NOT_COORDINATOR | a new leader epoch, so with a restart |
+//! | unloaded | NOT_COORDINATOR | |
+//!
+//! Whatever ends an active phase answers all parked tickets first. After a failed append nothing of the shard's memory is believed.
+
+mod load;
+mod timers;
+
+use crate::clock::Clock;
+use crate::errors::PartitionError;
+use crate::partition::flusher::Flusher;
+use crate::partition::registry::Registry;
+use crate::partition::{Partition, Role, Waiter, WakeAt};
+use arc_swap::ArcSwap;
+use foldhash::{HashMap, HashMapExt};
+use kafka_protocol::ResponseError;
+use load::Loader;
+use ottla_coordinator::effects::{Effects, Ticket};
+use ottla_coordinator::metadata::MetadataDelta;
+use ottla_coordinator::metadata::image::MetadataImage;
+use ottla_coordinator::partitioner::partition_for;
+use ottla_coordinator::shard::Shard;
+use ottla_coordinator::timers::Millis;
+use ottla_storage::Offset;
+use ottla_storage::batch::BatchBuilder;
+use ottla_storage::batch::compression::Compression;
+use ottla_storage::log::AppendOrigin;
+use std::fmt::Debug;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use timers::Timekeeper;
+use tokio::sync::oneshot;
+use uuid::Uuid;
+
+/// What the runtime needs of a shard beside the contract.
+pub(crate) trait CoordinatorShard:
+    Shard<Record: Debug, Reply: Debug + Send, Command: Debug> + Debug + Send + Sized + 'static
+{
+    /// The topic that is the shards' log.
+    const TOPIC: &'static str;
+    /// What every shard is made from.
+    type Settings: Debug + Send + Sync + 'static;
+
+    /// A shard with nothing replayed yet.
+    fn new(settings: &Arc<Self::Settings>, image: Arc<MetadataImage>) -> Self;
+    /// Reads a record; the text says why it cannot be read.
+    fn decode(key: &[u8], value: Option<&[u8]>) -> Result<Self::Record, String>;
+    /// Key and value bytes.
+    fn encode(record: &Self::Record) -> (Vec<u8>, Option<Vec<u8>>);
+    /// A record of a transaction that is open as far as the log was read.
+    fn replay_transactional(&mut self, producer_id: i64, record: &Self::Record);
+    /// The end of a transaction.
+    fn replay_marker(&mut self, producer_id: i64, commit: bool);
+    /// The cluster's metadata changed.
+    fn on_new_image(&mut self, now: Millis, image: &Arc<MetadataImage>, delta: &MetadataDelta) -> EffectsOf<Self>;
+}
+
+/// What a handler of this shard returns.
+pub(crate) type EffectsOf<S> = Effects<<S as Shard>::Record, <S as Shard>::Reply, <S as Shard>::Command>;
+
+/// A reply that may leave once the log has committed what it tells.
+type Gated<S> = Result<(<S as Shard>::Reply, Option<WakeAt>), ResponseError>;
+
+/// All shards of one kind on this broker. Cheap to clone.
+#[derive(Debug)]
+pub(crate) struct Runtime<S: CoordinatorShard> {
+    inner: Arc<Inner<S>>,
+}
+
+impl<S: CoordinatorShard> Clone for Runtime<S> {
+    fn clone(&self) -> Self {
+        Self { inner: Arc::clone(&self.inner) }
+    }
+}
+
+#[derive(Debug)]
+struct Inner<S: CoordinatorShard> {
+    clock: Clock,
+    flusher: Arc<Flusher>,
+    settings: Arc<S::Settings>,
+    compression: Compression,
+    /// How long a reply may wait for the high watermark.
+    commit_timeout: Duration,
+    cells: ArcSwap<Vec<Option<Arc<Cell<S>>>>>,
+    loader: Loader<S>,
+    timekeeper: Arc<Timekeeper>,
+}
+
+impl<S: CoordinatorShard> Drop for Inner<S> {
+    fn drop(&mut self) {
+        self.timekeeper.stop();
+    }
+}
+
+/// One shard and what surrounds it.
+#[derive(Debug)]
+struct Cell<S: CoordinatorShard> {
+    index: i32,
+    leader_epoch: i32,
+    partition: Arc<Partition>,
+    state: Mutex<CellState<S>>,
+}
+
+#[derive(Debug)]
+struct CellState<S: CoordinatorShard> {
+    phase: Phase<S>,
+    /// Requests that wait for a reply, also across handlers.
+    parked: HashMap<Ticket, oneshot::Sender<Gated<S>>>,
+    next_ticket: u64,
+    /// What was appended last and may not be committed yet: every later reply waits for it too.
+    uncommitted: Option<WakeAt>,
+}
+
+#[derive(Debug)]
+enum Phase<S: CoordinatorShard> {
+    /// With the metadata changes that came in meanwhile.
+    Loading(Vec<(Arc<MetadataImage>, Arc<MetadataDelta>)>),
+    Active(Box<S>),
+    Failed,
+    Unloaded,
+}
+
+impl<S: CoordinatorShard> Phase<S> {
+    /// What a request gets instead of an answer.
+    fn refusal(&self) -> ResponseError {
+        match self {
+            Self::Loading(_) => ResponseError::CoordinatorLoadInProgress,
+            Self::Active(_) | Self::Failed | Self::Unloaded => ResponseError::NotCoordinator,
+        }
+    }
+}
+
+/// What a runtime is made with.
+#[derive(Debug)]
+pub(crate) struct RuntimeConfig<T> {
+    /// What every shard is made from.
+    pub(crate) settings: Arc<T>,
+    /// Of the batches that shards write.
+    pub(crate) compression: Compression,
+    /// How long a reply may wait for the high watermark.
+    pub(crate) commit_timeout: Duration,
+}
+
+impl<S: CoordinatorShard> Runtime<S> {
+    /// A runtime without shards; they come with the metadata image.
+    pub(crate) fn start(config: RuntimeConfig<S::Settings>, clock: Clock, flusher: Arc<Flusher>) -> io::Result<Self> {
+        let inner = Arc::new(Inner {
+            timekeeper: Arc::new(Timekeeper::new(clock.clone())),
+            clock,
+            flusher,
+            settings: config.settings,
+            compression: config.compression,
+            commit_timeout: config.commit_timeout,
+            cells: ArcSwap::default(),
+            loader: Loader::default(),
+        });
+        load::serve(&inner)?;
+        timers::serve(&inner)?;
+        Ok(Self { inner })
+    }
+
+    /// Runs a handler in the shard that `id` belongs to and waits for its reply.
+    pub(crate) async fn run(
+        &self,
+        id: &str,
+        handler: impl FnOnce(&mut S, Millis, Ticket) -> EffectsOf<S>,
+    ) -> Result<S::Reply, ResponseError> {
+        let cells = self.inner.cells.load_full();
+        let count = i32::try_from(cells.len()).unwrap_or(i32::MAX);
+        if count == 0 {
+            return Err(ResponseError::NotCoordinator);
+        }
+        let index = usize::try_from(partition_for(id, count)).unwrap_or_default();
+        let cell = cells.get(index).and_then(Option::as_ref).ok_or(ResponseError::NotCoordinator)?;
+        let receiver = self.inner.submit(cell, handler)?;
+        self.inner.await_reply(cell, receiver).await
+    }
+
+    /// Runs a handler in every shard of this broker, in order of partitions.
+    pub(crate) async fn run_all(
+        &self,
+        mut handler: impl FnMut(&mut S, Millis, Ticket) -> EffectsOf<S>,
+    ) -> Result<Vec<S::Reply>, ResponseError> {
+        let cells = self.inner.cells.load_full();
+        let mut waiting = Vec::new();
+        for cell in cells.iter().flatten() {
+            match self.inner.submit(cell, &mut handler) {
+                Ok(receiver) => waiting.push((cell, receiver)),
+                Err(ResponseError::NotCoordinator) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let mut replies = Vec::with_capacity(waiting.len());
+        for (cell, receiver) in waiting {
+            replies.push(self.inner.await_reply(cell, receiver).await?);
+        }
+        Ok(replies)
+    }
+
+    /// Reads every active shard, in order of partitions. Nothing that is not committed yet may be told to a client from it.
+    pub(crate) fn inspect<T>(&self, mut look: impl FnMut(&S) -> T) -> Vec<T> {
+        let cells = self.inner.cells.load();
+        let look = |cell: &Arc<Cell<S>>| match &self.inner.lock(cell).phase {
+            Phase::Active(shard) => Some(look(shard)),
+            _ => None,
+        };
+        cells.iter().flatten().filter_map(look).collect()
+    }
+
+    /// Follows the metadata image: shards come, go and look at what changed. Called by the controller thread in commit order, after the
+    /// partitions have their roles.
+    pub(crate) fn follow(&self, registry: &Registry, image: &Arc<MetadataImage>, delta: &Arc<MetadataDelta>) {
+        let inner = &self.inner;
+        inner.loader.note_image(image);
+        let topic = image.topics().by_name(S::TOPIC);
+        let before = inner.cells.load_full();
+        let count = topic.map_or(0, |topic| topic.partitions.len());
+        let mut after: Vec<Option<Arc<Cell<S>>>> = Vec::with_capacity(count);
+        for index in 0..i32::try_from(count).unwrap_or_default() {
+            let led = topic.and_then(|topic| led_here(registry, topic.id.0, index));
+            let kept = before.get(after.len()).and_then(Option::as_ref);
+            after.push(match (led, kept) {
+                (Some((partition, epoch)), Some(cell)) if cell.leader_epoch == epoch && Arc::ptr_eq(&cell.partition, &partition) => {
+                    Some(Arc::clone(cell))
+                }
+                (Some((partition, leader_epoch)), _) => Some(Arc::new(Cell::new(index, leader_epoch, partition))),
+                (None, _) => None,
+            });
+        }
+        let is_kept = |cell: &Arc<Cell<S>>| after.iter().flatten().any(|other| Arc::ptr_eq(cell, other));
+        for gone in before.iter().flatten().filter(|cell| !is_kept(cell)) {
+            inner.unload(gone);
+        }
+        let is_old = |cell: &&Arc<Cell<S>>| before.iter().flatten().any(|other| Arc::ptr_eq(cell, other));
+        let fresh: Vec<_> = after.iter().flatten().filter(|cell| !is_old(cell)).cloned().collect();
+        inner.cells.store(Arc::new(after.clone()));
+        for cell in after.iter().flatten().filter(is_old) {
+            inner.show_image(cell, image, delta);
+        }
+        for cell in fresh {
+            // A new topic's shards have nothing to read: whoever asked for the topic finds them ready.
+            if end_of(&cell.partition).is_some_and(|(start, end)| start == end) {
+                inner.load(&cell, Some(Arc::clone(image)));
+            } else {
+                inner.loader.submit(cell, Arc::clone(image));
+            }
+        }
+    }
+
+    /// Answers whoever waits and ends the threads. Later requests get NOT_COORDINATOR.
+    pub(crate) fn stop(&self) {
+        self.inner.timekeeper.stop();
+        self.inner.loader.stop();
+        for cell in self.inner.cells.load().iter().flatten() {
+            self.inner.unload(cell);
+        }
+    }
+}
+
+/// The partition and its leader epoch when this broker leads it.
+fn led_here(registry: &Registry, topic_id: Uuid, index: i32) -> Option<(Arc<Partition>, i32)> {
+    let partition = registry.get(topic_id, index)?;
+    match partition.role() {
+        Role::Leader { leader_epoch, .. } => Some((partition, leader_epoch.0)),
+        Role::Follower { .. } | Role::Offline { .. } => None,
+    }
+}
+
+impl<S: CoordinatorShard> Cell<S> {
+    fn new(index: i32, leader_epoch: i32, partition: Arc<Partition>) -> Self {
+        let state = CellState { phase: Phase::Loading(Vec::new()), parked: HashMap::new(), next_ticket: 0, uncommitted: None };
+        Self { index, leader_epoch, partition, state: Mutex::new(state) }
+    }
+}
+
+impl<S: CoordinatorShard> Inner<S> {
+    fn now(&self) -> Millis {
+        Millis(self.clock.now_ms())
+    }
+
+    /// The lock; a handler that panicked under it left a shard that nobody may believe.
+    fn lock<'a>(&self, cell: &'a Arc<Cell<S>>) -> MutexGuard<'a, CellState<S>> {
+        cell.state.lock().unwrap_or_else(|poisoned: PoisonError<_>| {
+            let mut state = poisoned.into_inner();
+            cell.state.clear_poison();
+            tracing::error!("a handler of {}-{} panicked; the shard is loaded again", S::TOPIC, cell.index);
+            self.reload(cell, &mut state, ResponseError::CoordinatorLoadInProgress);
+            state
+        })
+    }
+
+    /// Runs a handler; the receiver gets its reply, maybe much later.
+    fn submit(
+        &self,
+        cell: &Arc<Cell<S>>,
+        handler: impl FnOnce(&mut S, Millis, Ticket) -> EffectsOf<S>,
+    ) -> Result<oneshot::Receiver<Gated<S>>, ResponseError> {
+        let mut state = self.lock(cell);
+        let state = &mut *state;
+        let Phase::Active(shard) = &mut state.phase else { return Err(state.phase.refusal()) };
+        let ticket = Ticket(state.next_ticket);
+        state.next_ticket += 1;
+        let (sender, receiver) = oneshot::channel();
+        state.parked.insert(ticket, sender);
+        let now = self.now();
+        let effects = handler(shard, now, ticket);
+        self.carry_out(cell, state, now, effects);
+        Ok(receiver)
+    }
+
+    /// Appends, replays, releases replies, arms the timer. The one place that does.
+    fn carry_out(&self, cell: &Arc<Cell<S>>, state: &mut CellState<S>, now: Millis, effects: EffectsOf<S>) {
+        if !effects.records.is_empty() {
+            match self.append(cell, now, &effects.records) {
+                Ok(commit) => {
+                    state.uncommitted = commit;
+                    if let Phase::Active(shard) = &mut state.phase {
+                        effects.records.iter().for_each(|record| shard.replay(record));
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "{}-{} cannot be written; the shard is loaded again", S::TOPIC, cell.index);
+                    return self.reload(cell, state, coordinator_error(error.response_error()));
+                }
+            }
+        }
+        debug_assert!(effects.commands.is_empty(), "no shard has commands yet");
+        if state.uncommitted.is_some_and(|at| matches!(cell.partition.reached(at), Ok(true))) {
+            state.uncommitted = None;
+        }
+        for (ticket, reply) in effects.replies {
+            if let Some(sender) = state.parked.remove(&ticket) {
+                // The client may be gone; what was decided stands all the same.
+                let _ = sender.send(Ok((reply, state.uncommitted)));
+            }
+        }
+        if let Phase::Active(shard) = &state.phase
+            && let Some(deadline) = shard.next_deadline()
+        {
+            self.timekeeper.arm(deadline);
+        }
+    }
+
+    fn append(&self, cell: &Arc<Cell<S>>, now: Millis, records: &[S::Record]) -> Result<Option<WakeAt>, PartitionError> {
+        let mut batch = BatchBuilder::new().compression(self.compression, None);
+        for record in records {
+            let (key, value) = S::encode(record);
+            batch.push(ottla_storage::Millis(now.0), Some(&key), value.as_deref(), &[]);
+        }
+        let bytes = batch.build().map_err(|error| PartitionError::Damaged(error.to_string()))?;
+        let appended = cell.partition.append(&self.flusher, now.0, &bytes, AppendOrigin::Coordinator, true)?;
+        Ok(appended.commit.or(appended.flush))
+    }
+
+    /// Waits for the reply, then for the log to commit what it tells.
+    async fn await_reply(&self, cell: &Arc<Cell<S>>, receiver: oneshot::Receiver<Gated<S>>) -> Result<S::Reply, ResponseError> {
+        let (reply, gate) = receiver.await.map_err(|_| ResponseError::NotCoordinator)??;
+        let Some(at) = gate else { return Ok(reply) };
+        let waiter = Waiter::new();
+        let committed = async {
+            loop {
+                match cell.partition.reached(at) {
+                    Ok(true) => return Ok(()),
+                    Ok(false) => {}
+                    Err(error) => return Err(coordinator_error(error.response_error())),
+                }
+                if cell.partition.park(&waiter, at, 0) {
+                    waiter.woken().await;
+                }
+            }
+        };
+        let outcome = tokio::time::timeout(self.commit_timeout, committed).await;
+        cell.partition.leave(&waiter);
+        outcome.unwrap_or(Err(ResponseError::CoordinatorNotAvailable)).map(|()| reply)
+    }
+
+    fn handle_timeouts(&self, cell: &Arc<Cell<S>>) -> Option<Millis> {
+        let mut state = self.lock(cell);
+        let state = &mut *state;
+        let now = self.now();
+        loop {
+            let Phase::Active(shard) = &mut state.phase else { return None };
+            match shard.next_deadline() {
+                Some(deadline) if deadline <= now => {
+                    let effects = shard.handle_timeout(now);
+                    self.carry_out(cell, state, now, effects);
+                }
+                later => return later,
+            }
+        }
+    }
+
+    fn show_image(&self, cell: &Arc<Cell<S>>, image: &Arc<MetadataImage>, delta: &Arc<MetadataDelta>) {
+        let mut state = self.lock(cell);
+        let state = &mut *state;
+        match &mut state.phase {
+            Phase::Loading(missed) => missed.push((Arc::clone(image), Arc::clone(delta))),
+            Phase::Active(shard) => {
+                let now = self.now();
+                let effects = shard.on_new_image(now, image, delta);
+                self.carry_out(cell, state, now, effects);
+            }
+            Phase::Failed | Phase::Unloaded => {}
+        }
+    }
+
+    /// Forgets the shard and reads it back from its log.
+    fn reload(&self, cell: &Arc<Cell<S>>, state: &mut CellState<S>, error: ResponseError) {
+        answer_all(state, error);
+        if matches!(state.phase, Phase::Unloaded) {
+            return;
+        }
+        state.phase = Phase::Loading(Vec::new());
+        state.uncommitted = None;
+        self.loader.submit_again(Arc::clone(cell));
+    }
+
+    fn unload(&self, cell: &Arc<Cell<S>>) {
+        let mut state = self.lock(cell);
+        answer_all(&mut state, ResponseError::NotCoordinator);
+        state.phase = Phase::Unloaded;
+    }
+}
+
+fn answer_all<S: CoordinatorShard>(state: &mut CellState<S>, error: ResponseError) {
+    for (_, sender) in state.parked.drain() {
+        let _ = sender.send(Err(error));
+    }
+}
+
+/// Why a coordinator's log could not be written, as its clients are told (Kafka's `CoordinatorOperationExceptionHelper`).
+fn coordinator_error(error: ResponseError) -> ResponseError {
+    match error {
+        ResponseError::UnknownTopicOrPartition | ResponseError::NotEnoughReplicas | ResponseError::RequestTimedOut => {
+            ResponseError::CoordinatorNotAvailable
+        }
+        ResponseError::NotLeaderOrFollower | ResponseError::KafkaStorageError => ResponseError::NotCoordinator,
+        ResponseError::MessageTooLarge | ResponseError::RecordListTooLarge => ResponseError::UnknownServerError,
+        other => other,
+    }
+}
+
+/// Where a log ends, for the loader.
+fn end_of(partition: &Partition) -> Option<(Offset, Offset)> {
+    partition.offsets().map(|offsets| (offsets.log_start_offset, offsets.log_end_offset))
+}
