@@ -202,7 +202,7 @@ impl GroupShard {
     }
 
     /// Every committed offset of this shard, for lag.
-    pub fn committed_offsets(&self) -> impl Iterator<Item = (OffsetTarget<'_>, &CommittedOffset)> {
+    pub fn committed_offsets(&self) -> impl Iterator<Item = (OffsetTarget<'_>, CommittedOffset<'_>)> {
         self.hard.offsets.iter()
     }
 

@@ -4,19 +4,38 @@ pub(super) mod commit;
 pub(super) mod delete;
 pub(super) mod expire;
 pub(super) mod fetch;
+pub(super) mod kind;
+mod store;
+#[cfg(test)]
+mod tests;
 pub(super) mod txn_commit;
+
+pub(super) use store::Offsets;
 
 use super::GroupEffects;
 use super::hard::Hard;
 use super::names::GroupId;
-use super::records::OffsetCommitValue;
 use super::soft::{Soft, TimerKey};
+use crate::metadata::TopicId;
 use crate::timers::Millis;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// What a group has committed for a partition.
-pub type CommittedOffset = OffsetCommitValue;
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CommittedOffset<'a> {
+    /// Next offset to be read.
+    pub offset: i64,
+    /// Leader epoch of the last consumed record, -1 for unknown.
+    pub leader_epoch: i32,
+    /// The client's own text.
+    pub metadata: &'a str,
+    /// When the commit was made.
+    pub commit_timestamp_ms: i64,
+    /// When it expires, if the commit said so; else retention decides.
+    pub expire_timestamp_ms: Option<i64>,
+    /// The topic's id, nil for unknown.
+    pub topic_id: TopicId,
+}
 
 /// Whose offset of what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,36 +46,6 @@ pub struct OffsetTarget<'a> {
     pub topic: &'a Arc<str>,
     /// Partition index.
     pub partition: i32,
-}
-
-/// The replayed offsets of a shard.
-#[derive(Debug, Default, PartialEq)]
-pub(super) struct Offsets {
-    committed: BTreeMap<GroupId, BTreeMap<Arc<str>, BTreeMap<i32, CommittedOffset>>>,
-}
-
-impl Offsets {
-    pub(super) fn replay(&mut self, _group: &GroupId, _topic: &Arc<str>, _partition: i32, _value: Option<&OffsetCommitValue>) {}
-
-    pub(super) fn replay_pending(
-        &mut self,
-        _producer_id: i64,
-        _group: &GroupId,
-        _topic: &Arc<str>,
-        _partition: i32,
-        _value: &OffsetCommitValue,
-    ) {
-    }
-
-    pub(super) fn replay_marker(&mut self, _producer_id: i64, _commit: bool) {}
-
-    pub(super) fn iter(&self) -> impl Iterator<Item = (OffsetTarget<'_>, &CommittedOffset)> {
-        self.committed.iter().flat_map(|(group, topics)| {
-            topics.iter().flat_map(move |(topic, partitions)| {
-                partitions.iter().map(move |(partition, value)| (OffsetTarget { group, topic, partition: *partition }, value))
-            })
-        })
-    }
 }
 
 pub(super) fn on_loaded(_hard: &Hard, soft: &mut Soft, now: Millis) -> GroupEffects {
