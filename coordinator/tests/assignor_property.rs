@@ -55,7 +55,8 @@ fn assert_valid(spec: &GroupSpec, target: &TargetAssignment) {
             assert!(seen.insert((topic, partition)), "{topic}-{partition} has one owner");
         }
     }
-    let wanted: BTreeSet<TopicId> = spec.members.values().flat_map(|member| member.subscription.iter().copied()).collect();
+    let subscriptions: BTreeSet<_> = spec.members.values().map(|member| &member.subscription).collect();
+    let wanted: BTreeSet<TopicId> = subscriptions.into_iter().flat_map(|subscription| subscription.iter().copied()).collect();
     let expected: BTreeSet<_> =
         spec.topics.iter().filter(|(id, _)| wanted.contains(id)).flat_map(|(id, topic)| (0..topic.partitions).map(|p| (*id, p))).collect();
     assert_eq!(seen, expected, "all partitions of all wanted topics, and no others");

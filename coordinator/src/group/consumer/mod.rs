@@ -1,6 +1,7 @@
 //! KIP-848: groups whose assignment the broker computes.
 
 pub(super) mod heartbeat;
+mod regex;
 pub(super) mod state;
 
 use super::GroupEffects;
