@@ -1,5 +1,6 @@
 //! The court: rules only. No disk, no network, no clock, no tasks.
 
+mod codec;
 pub mod effects;
 pub mod group;
 pub mod metadata;

@@ -34,8 +34,8 @@ impl CoordinatorShard for GroupShard {
         GroupRecord::decode(key, value).map_err(|error| error.to_string())
     }
 
-    fn encode(record: &GroupRecord) -> (Vec<u8>, Option<Vec<u8>>) {
-        record.encode()
+    fn encode(record: &GroupRecord) -> Result<(Vec<u8>, Option<Vec<u8>>), String> {
+        record.encode().map_err(|error| error.to_string())
     }
 
     fn replay_transactional(&mut self, producer_id: i64, record: &GroupRecord) {

@@ -5,6 +5,9 @@
 //! `Foreign`: kept out of all state, never written.
 
 mod codec;
+mod values;
+
+pub use crate::codec::FieldError;
 
 use super::assignment::Assignment;
 use super::names::{GroupId, MemberId};
@@ -238,22 +241,14 @@ pub struct ConsumerGroupRegularExpressionValue {
 /// Why bytes are not a record.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RecordError {
-    /// The bytes end inside a field.
-    #[error("{field}: the record ends too early")]
-    Truncated {
-        /// Field.
-        field: &'static str,
-    },
-    /// A field has an impossible value.
-    #[error("{field}: {reason}")]
-    Invalid {
-        /// Field.
-        field: &'static str,
-        /// Why.
-        reason: String,
-    },
-    /// A value newer than we know.
-    #[error("record type {record_type}: value version {version} is newer than {newest}")]
+    /// The bytes are not the record's fields.
+    #[error(transparent)]
+    Field(#[from] FieldError),
+    /// A text is longer than any record can hold; only `encode` says so.
+    #[error("a text of the record is longer than 32767 bytes")]
+    TooLong,
+    /// A value of a version that we do not know.
+    #[error("record type {record_type}: value version {version} is not one of 0 to {newest}")]
     UnknownVersion {
         /// Type from the key.
         record_type: i16,
@@ -266,13 +261,18 @@ pub enum RecordError {
 
 impl GroupRecord {
     /// Reads a record. Text and bytes are copied out of `key` and `value`.
+    ///
+    /// # Errors
+    /// The bytes are not a record of a type and version that Kafka 4.3 reads.
     pub fn decode(key: &[u8], value: Option<&[u8]>) -> Result<Self, RecordError> {
         codec::decode(key, value)
     }
 
     /// Key bytes and, unless it is a tombstone, value bytes.
-    #[must_use]
-    pub fn encode(&self) -> (Vec<u8>, Option<Vec<u8>>) {
+    ///
+    /// # Errors
+    /// `TooLong`, and nothing else.
+    pub fn encode(&self) -> Result<(Vec<u8>, Option<Vec<u8>>), RecordError> {
         codec::encode(self)
     }
 }

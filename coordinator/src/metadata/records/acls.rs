@@ -1,7 +1,6 @@
 //! ACLs: types 18 and 19. The numbers are Kafka's codes of the enums of the same names.
 
-use super::RecordError;
-use super::codec::{Reader, Writer};
+use crate::codec::{FieldError, Reader, Writer};
 use uuid::Uuid;
 
 /// An ACL (type 18, v0).
@@ -33,7 +32,7 @@ pub struct RemoveAccessControlEntryRecord {
 }
 
 impl AccessControlEntryRecord {
-    pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, RecordError> {
+    pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, FieldError> {
         let record = Self {
             id: r.uuid("acl id")?,
             resource_type: r.i8("resource type")?,
@@ -62,7 +61,7 @@ impl AccessControlEntryRecord {
 }
 
 impl RemoveAccessControlEntryRecord {
-    pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, RecordError> {
+    pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, FieldError> {
         let record = Self { id: r.uuid("acl id")? };
         r.no_tags()?;
         Ok(record)

@@ -1,7 +1,6 @@
 //! Broker registrations: types 0, 1, 7, 8 and 17.
 
-use super::RecordError;
-use super::codec::{Reader, Writer};
+use crate::codec::{FieldError, Reader, Writer};
 use crate::metadata::{BrokerEpoch, BrokerId, DirectoryId, IncarnationId};
 
 /// A broker process registered (type 0, v0-4).
@@ -112,7 +111,7 @@ pub struct BrokerRegistrationChangeRecord {
 }
 
 impl Endpoint {
-    pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, RecordError> {
+    pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, FieldError> {
         let endpoint = Self {
             name: r.string("endpoint name")?,
             host: r.string("endpoint host")?,
@@ -133,7 +132,7 @@ impl Endpoint {
 }
 
 impl SupportedFeature {
-    pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, RecordError> {
+    pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, FieldError> {
         let feature = Self { name: r.string("feature name")?, min: r.i16("minimum feature level")?, max: r.i16("maximum feature level")? };
         r.no_tags()?;
         Ok(feature)
@@ -147,7 +146,7 @@ impl SupportedFeature {
     }
 }
 
-pub(super) fn read_directory(r: &mut Reader<'_>) -> Result<DirectoryId, RecordError> {
+pub(super) fn read_directory(r: &mut Reader<'_>) -> Result<DirectoryId, FieldError> {
     r.uuid("directory id").map(DirectoryId)
 }
 
@@ -156,7 +155,7 @@ pub(super) fn write_directory(w: &mut Writer, directory: &DirectoryId) {
 }
 
 impl RegisterBrokerRecord {
-    pub(super) fn read(r: &mut Reader<'_>, version: u16) -> Result<Self, RecordError> {
+    pub(super) fn read(r: &mut Reader<'_>, version: u16) -> Result<Self, FieldError> {
         let broker_id = BrokerId(r.i32("broker id")?);
         let is_migrating_zk_broker = version >= 2 && r.bool("migrating")?;
         let mut record = Self {
@@ -233,7 +232,7 @@ impl BrokerRegistrationChangeRecord {
         }
     }
 
-    pub(super) fn read(r: &mut Reader<'_>, version: u16) -> Result<Self, RecordError> {
+    pub(super) fn read(r: &mut Reader<'_>, version: u16) -> Result<Self, FieldError> {
         let broker_id = BrokerId(r.i32("broker id")?);
         let mut record = Self::new(broker_id, BrokerEpoch(r.i64("broker epoch")?));
         r.tagged(|tag, r| {
@@ -243,14 +242,14 @@ impl BrokerRegistrationChangeRecord {
                         -1 => FenceChange::Unfence,
                         0 => FenceChange::None,
                         1 => FenceChange::Fence,
-                        _ => return Err(RecordError::OutOfRange { field: "fenced" }),
+                        _ => return Err(FieldError::OutOfRange { field: "fenced" }),
                     }
                 }
                 1 if version >= 1 => {
                     record.in_controlled_shutdown = match r.i8("in controlled shutdown")? {
                         0 => false,
                         1 => true,
-                        _ => return Err(RecordError::OutOfRange { field: "in controlled shutdown" }),
+                        _ => return Err(FieldError::OutOfRange { field: "in controlled shutdown" }),
                     }
                 }
                 2 if version >= 2 => record.log_dirs = r.list("log dirs", read_directory)?,
@@ -285,7 +284,7 @@ impl BrokerRegistrationChangeRecord {
 }
 
 /// The body that types 1, 7 and 8 share: a broker and the epoch of its registration.
-fn read_broker_and_epoch(r: &mut Reader<'_>) -> Result<(BrokerId, BrokerEpoch), RecordError> {
+fn read_broker_and_epoch(r: &mut Reader<'_>) -> Result<(BrokerId, BrokerEpoch), FieldError> {
     let pair = (BrokerId(r.i32("broker id")?), BrokerEpoch(r.i64("broker epoch")?));
     r.no_tags()?;
     Ok(pair)
@@ -298,7 +297,7 @@ fn write_broker_and_epoch(w: &mut Writer, broker_id: BrokerId, broker_epoch: Bro
 }
 
 impl UnregisterBrokerRecord {
-    pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, RecordError> {
+    pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, FieldError> {
         read_broker_and_epoch(r).map(|(broker_id, broker_epoch)| Self { broker_id, broker_epoch })
     }
 
@@ -308,7 +307,7 @@ impl UnregisterBrokerRecord {
 }
 
 impl FenceBrokerRecord {
-    pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, RecordError> {
+    pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, FieldError> {
         read_broker_and_epoch(r).map(|(broker_id, broker_epoch)| Self { broker_id, broker_epoch })
     }
 
@@ -318,7 +317,7 @@ impl FenceBrokerRecord {
 }
 
 impl UnfenceBrokerRecord {
-    pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, RecordError> {
+    pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, FieldError> {
         read_broker_and_epoch(r).map(|(broker_id, broker_epoch)| Self { broker_id, broker_epoch })
     }
 

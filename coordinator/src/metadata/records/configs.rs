@@ -1,7 +1,6 @@
 //! Dynamic configs: type 4.
 
-use super::RecordError;
-use super::codec::{Reader, Writer};
+use crate::codec::{FieldError, Reader, Writer};
 
 /// One config key of one resource (type 4, v0).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,7 +16,7 @@ pub struct ConfigRecord {
 }
 
 impl ConfigRecord {
-    pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, RecordError> {
+    pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, FieldError> {
         let record = Self {
             resource_type: r.i8("resource type")?,
             resource_name: r.string("resource name")?,

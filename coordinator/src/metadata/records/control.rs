@@ -5,8 +5,8 @@
 //! kraft.version 1, the kraft version and the voters), data batches, and one control batch with the footer. A leader
 //! change record opens every new epoch of the log.
 
-use super::codec::{Reader, Writer};
 use super::{RecordError, brokers::read_directory};
+use crate::codec::{FieldError, Reader, Writer};
 use crate::metadata::{BrokerId, DirectoryId};
 use bytes::Bytes;
 
@@ -180,7 +180,7 @@ impl ControlRecord {
         }
     }
 
-    fn read_voter(r: &mut Reader<'_>) -> Result<Voter, RecordError> {
+    fn read_voter(r: &mut Reader<'_>) -> Result<Voter, FieldError> {
         let voter = Voter {
             id: BrokerId(r.i32("voter id")?),
             directory_id: read_directory(r)?,

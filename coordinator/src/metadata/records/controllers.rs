@@ -1,8 +1,7 @@
 //! Controller registrations and what is left of ZooKeeper migrations: types 27 and 21.
 
-use super::RecordError;
 use super::brokers::{Endpoint, SupportedFeature};
-use super::codec::{Reader, Writer};
+use crate::codec::{FieldError, Reader, Writer};
 use crate::metadata::{BrokerId, IncarnationId};
 
 /// A controller process registered (type 27, v0).
@@ -28,7 +27,7 @@ pub struct ZkMigrationStateRecord {
 }
 
 impl RegisterControllerRecord {
-    pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, RecordError> {
+    pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, FieldError> {
         let record = Self {
             controller_id: BrokerId(r.i32("controller id")?),
             incarnation_id: IncarnationId(r.uuid("incarnation id")?),
@@ -51,7 +50,7 @@ impl RegisterControllerRecord {
 }
 
 impl ZkMigrationStateRecord {
-    pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, RecordError> {
+    pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, FieldError> {
         let record = Self { state: r.i8("migration state")? };
         r.no_tags()?;
         Ok(record)

@@ -1,7 +1,6 @@
 //! Finalized feature levels: type 12.
 
-use super::RecordError;
-use super::codec::{Reader, Writer};
+use crate::codec::{FieldError, Reader, Writer};
 
 /// A finalized feature level (type 12, v0).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,7 +12,7 @@ pub struct FeatureLevelRecord {
 }
 
 impl FeatureLevelRecord {
-    pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, RecordError> {
+    pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, FieldError> {
         let record = Self { name: r.string("feature name")?, level: r.i16("feature level")? };
         r.no_tags()?;
         Ok(record)

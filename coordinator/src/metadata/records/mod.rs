@@ -10,7 +10,6 @@
 
 mod acls;
 mod brokers;
-mod codec;
 mod configs;
 pub mod control;
 mod controllers;
@@ -39,30 +38,16 @@ pub use tokens::{DelegationTokenRecord, RemoveDelegationTokenRecord};
 pub use topics::{RemoveTopicRecord, TopicRecord};
 pub use transactions::{AbortTransactionRecord, BeginTransactionRecord};
 
+pub use crate::codec::FieldError;
+use crate::codec::{Reader, Writer};
 use bytes::Bytes;
-use codec::{Reader, Writer};
 
 /// Why bytes are not a metadata record.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RecordError {
-    /// The value ends before its fields do.
-    #[error("the record ends inside {field}")]
-    Truncated {
-        /// What was being read.
-        field: &'static str,
-    },
-    /// A length or a number is outside what the field allows.
-    #[error("{field} is out of range")]
-    OutOfRange {
-        /// What was being read.
-        field: &'static str,
-    },
-    /// A string is not UTF-8.
-    #[error("{field} is not UTF-8")]
-    NotUtf8 {
-        /// What was being read.
-        field: &'static str,
-    },
+    /// The bytes are not the record's fields.
+    #[error(transparent)]
+    Field(#[from] FieldError),
     /// A topic name that breaks Kafka's rules.
     #[error("{0}")]
     TopicName(#[from] crate::metadata::InvalidTopicName),

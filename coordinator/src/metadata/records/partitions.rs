@@ -5,7 +5,7 @@
 
 use super::RecordError;
 use super::brokers::{read_directory, write_directory};
-use super::codec::{Reader, TagWriter, Writer};
+use crate::codec::{FieldError, Reader, TagWriter, Writer};
 use crate::metadata::{BrokerId, DirectoryId, LeaderEpoch, PartitionEpoch, TopicId, TopicName};
 
 /// The whole registration of a partition (type 3, v0-2).
@@ -78,7 +78,7 @@ const NO_LEADER_CHANGE: i32 = -2;
 /// On the wire, a recovery state that did not change.
 const NO_RECOVERY_CHANGE: i8 = -1;
 
-fn read_broker(r: &mut Reader<'_>) -> Result<BrokerId, RecordError> {
+fn read_broker(r: &mut Reader<'_>) -> Result<BrokerId, FieldError> {
     r.i32("broker id").map(BrokerId)
 }
 
@@ -93,7 +93,7 @@ fn write_brokers_tag(t: &mut TagWriter, tag: u32, brokers: Option<&Vec<BrokerId>
 }
 
 impl PartitionRecord {
-    pub(super) fn read(r: &mut Reader<'_>, version: u16) -> Result<Self, RecordError> {
+    pub(super) fn read(r: &mut Reader<'_>, version: u16) -> Result<Self, FieldError> {
         let mut record = Self {
             partition_id: r.i32("partition")?,
             topic_id: TopicId(r.uuid("topic id")?),
@@ -119,7 +119,7 @@ impl PartitionRecord {
             Ok(())
         })?;
         if record.partition_id < 0 {
-            return Err(RecordError::OutOfRange { field: "partition" });
+            return Err(FieldError::OutOfRange { field: "partition" });
         }
         Ok(record)
     }
@@ -168,7 +168,7 @@ impl PartitionChangeRecord {
         }
     }
 
-    pub(super) fn read(r: &mut Reader<'_>, version: u16) -> Result<Self, RecordError> {
+    pub(super) fn read(r: &mut Reader<'_>, version: u16) -> Result<Self, FieldError> {
         let partition_id = r.i32("partition")?;
         let mut record = Self::new(TopicId(r.uuid("topic id")?), partition_id);
         r.tagged(|tag, r| {

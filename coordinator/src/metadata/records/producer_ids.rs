@@ -1,7 +1,6 @@
 //! Producer-id blocks: type 15.
 
-use super::RecordError;
-use super::codec::{Reader, Writer};
+use crate::codec::{FieldError, Reader, Writer};
 use crate::metadata::{BrokerEpoch, BrokerId};
 
 /// The next producer id that was not handed out (type 15, v0).
@@ -16,7 +15,7 @@ pub struct ProducerIdsRecord {
 }
 
 impl ProducerIdsRecord {
-    pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, RecordError> {
+    pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, FieldError> {
         let record = Self {
             broker_id: BrokerId(r.i32("broker id")?),
             broker_epoch: BrokerEpoch(r.i64("broker epoch")?),

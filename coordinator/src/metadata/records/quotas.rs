@@ -1,7 +1,6 @@
 //! Client quotas: type 14.
 
-use super::RecordError;
-use super::codec::{Reader, Writer};
+use crate::codec::{FieldError, Reader, Writer};
 
 /// One quota key of one entity (type 14, v0).
 #[derive(Clone, Debug, PartialEq)]
@@ -26,7 +25,7 @@ pub struct QuotaEntityPart {
 }
 
 impl QuotaEntityPart {
-    fn read(r: &mut Reader<'_>) -> Result<Self, RecordError> {
+    fn read(r: &mut Reader<'_>) -> Result<Self, FieldError> {
         let part = Self { entity_type: r.string("entity type")?, entity_name: r.nullable_string("entity name")? };
         r.no_tags()?;
         Ok(part)
@@ -40,7 +39,7 @@ impl QuotaEntityPart {
 }
 
 impl ClientQuotaRecord {
-    pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, RecordError> {
+    pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, FieldError> {
         let record = Self {
             entity: r.list("quota entity", QuotaEntityPart::read)?,
             key: r.string("quota key")?,

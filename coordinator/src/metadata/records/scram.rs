@@ -1,7 +1,6 @@
 //! SCRAM credentials: types 11 and 22.
 
-use super::RecordError;
-use super::codec::{Reader, Writer};
+use crate::codec::{FieldError, Reader, Writer};
 use std::fmt;
 
 /// A SCRAM credential of a user (type 11, v0).
@@ -38,7 +37,7 @@ impl fmt::Debug for UserScramCredentialRecord {
 }
 
 impl UserScramCredentialRecord {
-    pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, RecordError> {
+    pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, FieldError> {
         let record = Self {
             name: r.string("user")?,
             mechanism: r.i8("mechanism")?,
@@ -63,7 +62,7 @@ impl UserScramCredentialRecord {
 }
 
 impl RemoveUserScramCredentialRecord {
-    pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, RecordError> {
+    pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, FieldError> {
         let record = Self { name: r.string("user")?, mechanism: r.i8("mechanism")? };
         r.no_tags()?;
         Ok(record)

@@ -1,7 +1,6 @@
 //! Delegation tokens: types 10 and 26.
 
-use super::RecordError;
-use super::codec::{Reader, Writer};
+use crate::codec::{FieldError, Reader, Writer};
 
 /// A delegation token (type 10, v0).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,7 +29,7 @@ pub struct RemoveDelegationTokenRecord {
 }
 
 impl DelegationTokenRecord {
-    pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, RecordError> {
+    pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, FieldError> {
         let record = Self {
             owner: r.string("owner")?,
             requester: r.string("requester")?,
@@ -57,7 +56,7 @@ impl DelegationTokenRecord {
 }
 
 impl RemoveDelegationTokenRecord {
-    pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, RecordError> {
+    pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, FieldError> {
         let record = Self { token_id: r.string("token id")? };
         r.no_tags()?;
         Ok(record)

@@ -1,7 +1,7 @@
 //! Topics: types 2 and 9.
 
 use super::RecordError;
-use super::codec::{Reader, Writer};
+use crate::codec::{Reader, Writer};
 use crate::metadata::{TopicId, TopicName};
 
 /// A topic's name and id (type 2, v0).

@@ -1,7 +1,6 @@
 //! Metadata transactions: types 23 to 25 (KIP-868). Nothing between begin and end is published before the end.
 
-use super::RecordError;
-use super::codec::{Reader, Writer};
+use crate::codec::{FieldError, Reader, Writer};
 
 /// Records up to the end or abort belong together (type 23, v0).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,7 +17,7 @@ pub struct AbortTransactionRecord {
 }
 
 /// Both records are one nullable string in tag 0.
-fn read_text(r: &mut Reader<'_>, field: &'static str) -> Result<Option<String>, RecordError> {
+fn read_text(r: &mut Reader<'_>, field: &'static str) -> Result<Option<String>, FieldError> {
     let mut text = None;
     r.tagged(|tag, r| {
         if tag == 0 {
@@ -38,7 +37,7 @@ fn write_text(w: &mut Writer, text: Option<&str>) {
 }
 
 impl BeginTransactionRecord {
-    pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, RecordError> {
+    pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, FieldError> {
         read_text(r, "transaction name").map(|name| Self { name })
     }
 
@@ -48,7 +47,7 @@ impl BeginTransactionRecord {
 }
 
 impl AbortTransactionRecord {
-    pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, RecordError> {
+    pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, FieldError> {
         read_text(r, "abort reason").map(|reason| Self { reason })
     }
 

@@ -58,8 +58,8 @@ pub(crate) trait CoordinatorShard:
     fn new(settings: &Arc<Self::Settings>, image: Arc<MetadataImage>) -> Self;
     /// Reads a record; the text says why it cannot be read.
     fn decode(key: &[u8], value: Option<&[u8]>) -> Result<Self::Record, String>;
-    /// Key and value bytes.
-    fn encode(record: &Self::Record) -> (Vec<u8>, Option<Vec<u8>>);
+    /// Key and value bytes; the text says why the record cannot be written.
+    fn encode(record: &Self::Record) -> Result<(Vec<u8>, Option<Vec<u8>>), String>;
     /// A record of a transaction that is open as far as the log was read.
     fn replay_transactional(&mut self, producer_id: i64, record: &Self::Record);
     /// The end of a transaction.
@@ -357,7 +357,7 @@ impl<S: CoordinatorShard> Inner<S> {
     fn append(&self, cell: &Arc<Cell<S>>, now: Millis, records: &[S::Record]) -> Result<Option<WakeAt>, PartitionError> {
         let mut batch = BatchBuilder::new().compression(self.compression, None);
         for record in records {
-            let (key, value) = S::encode(record);
+            let (key, value) = S::encode(record).map_err(PartitionError::Damaged)?;
             batch.push(ottla_storage::Millis(now.0), Some(&key), value.as_deref(), &[]);
         }
         let bytes = batch.build().map_err(|error| PartitionError::Damaged(error.to_string()))?;
