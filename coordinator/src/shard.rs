@@ -18,6 +18,8 @@ pub trait Shard {
     fn on_loaded(&mut self, now: Millis) -> Effects<Self::Record, Self::Reply, Self::Command>;
     /// The earliest instant at which `handle_timeout` has work.
     fn next_deadline(&self) -> Option<Millis>;
-    /// Handles everything whose deadline is not after `now`.
+    /// The clock was set by this much while no time passed: deadlines move along. Only soft state has any.
+    fn shift_deadlines(&mut self, by_ms: i64);
+    /// Handles the earliest deadline that is not after `now`. Call again while there is one: the next may depend on what this one writes.
     fn handle_timeout(&mut self, now: Millis) -> Effects<Self::Record, Self::Reply, Self::Command>;
 }

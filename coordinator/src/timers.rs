@@ -36,6 +36,14 @@ impl<K: Clone + Ord + Hash> Timers<K> {
         }
     }
 
+    /// Moves every deadline: the clock was set, and no time has passed.
+    pub fn shift(&mut self, by_ms: i64) {
+        for at in self.by_key.values_mut() {
+            at.0 = at.0.saturating_add(by_ms);
+        }
+        self.by_deadline = self.by_key.iter().map(|(key, at)| (*at, key.clone())).collect();
+    }
+
     /// The earliest deadline.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Millis> {
@@ -56,6 +64,17 @@ impl<K: Clone + Ord + Hash> Timers<K> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_clock_that_was_set_moves_what_is_left_of_every_wait() {
+        let mut timers = Timers::default();
+        timers.set("a", Millis(20));
+        timers.set("b", Millis(10));
+        timers.shift(1_000);
+        assert_eq!(timers.pop_expired(Millis(1_009)), None);
+        assert_eq!(timers.pop_expired(Millis(1_010)), Some("b"));
+        assert_eq!(timers.next_deadline(), Some(Millis(1_020)));
+    }
 
     #[test]
     fn the_earliest_deadline_expires_first_and_a_moved_one_moves() {

@@ -38,6 +38,25 @@ impl Clock {
         }
     }
 
+    /// Remembers this moment on the wall clock and on the monotonic one.
+    #[must_use]
+    pub fn moment(&self) -> Moment {
+        Moment { wall_ms: self.now_ms(), steady: Instant::now() }
+    }
+
+    /// By how much the clock was set since then, in milliseconds: time that the wall clock saw pass and the monotonic clock did not (the
+    /// machine slept, or somebody corrected it). What a manual clock shows did pass.
+    #[must_use]
+    pub fn was_set_by(&self, since: &Moment) -> i64 {
+        match &self.0 {
+            Source::System => {
+                let passed = i64::try_from(since.steady.elapsed().as_millis()).unwrap_or(i64::MAX);
+                self.now_ms().saturating_sub(since.wall_ms).saturating_sub(passed)
+            }
+            Source::Manual(_) => 0,
+        }
+    }
+
     /// How long a sleeper may sleep before it looks at the clock again: the machine's clock may be set, a manual one moved at any moment.
     #[must_use]
     pub fn look_again_after(&self) -> Duration {
@@ -53,6 +72,13 @@ impl Clock {
             at.fetch_add(by_ms, Ordering::Relaxed);
         }
     }
+}
+
+/// One moment on two clocks.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    wall_ms: i64,
+    steady: Instant,
 }
 
 /// Measures a span on the monotonic clock.

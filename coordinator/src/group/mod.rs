@@ -251,7 +251,10 @@ impl Shard for GroupShard {
         self.soft.timers.next_deadline()
     }
 
-    /// One key a call: what follows may depend on what this one writes. Call again while the next deadline is not after `now`.
+    fn shift_deadlines(&mut self, by_ms: i64) {
+        self.soft.timers.shift(by_ms);
+    }
+
     fn handle_timeout(&mut self, now: Millis) -> GroupEffects {
         let Self { hard, soft } = self;
         let Some(key) = soft.timers.pop_expired(now) else { return Effects::default() };

@@ -98,6 +98,8 @@ impl Shard for MetadataShard {
         effects
     }
 
+    fn shift_deadlines(&mut self, _by_ms: i64) {}
+
     fn next_deadline(&self) -> Option<Millis> {
         None
     }

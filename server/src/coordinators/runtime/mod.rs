@@ -16,6 +16,8 @@
 //! Whatever ends an active phase answers all parked tickets first. After a failed append nothing of the shard's memory is believed.
 
 mod load;
+#[cfg(test)]
+mod tests;
 mod timers;
 
 use crate::clock::Clock;
@@ -403,6 +405,12 @@ impl<S: CoordinatorShard> Inner<S> {
         }
     }
 
+    fn shift_deadlines(&self, cell: &Arc<Cell<S>>, by_ms: i64) {
+        if let Phase::Active(shard) = &mut self.lock(cell).phase {
+            shard.shift_deadlines(by_ms);
+        }
+    }
+
     fn show_image(&self, cell: &Arc<Cell<S>>, image: &Arc<MetadataImage>, delta: &Arc<MetadataDelta>) {
         let mut state = self.lock(cell);
         let state = &mut *state;
@@ -453,7 +461,7 @@ fn coordinator_error(error: ResponseError) -> ResponseError {
     }
 }
 
-/// Where a log ends, for the loader.
+/// Where a log begins and ends, for the loader.
 fn end_of(partition: &Partition) -> Option<(Offset, Offset)> {
     partition.offsets().map(|offsets| (offsets.log_start_offset, offsets.log_end_offset))
 }

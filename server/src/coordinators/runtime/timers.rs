@@ -7,6 +7,9 @@ use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+/// A wall clock that moves by this much against the monotonic one was set; less is correction in passing.
+const CLOCK_SET_MS: i64 = 1_000;
+
 /// What the timer thread sleeps on.
 #[derive(Debug)]
 pub(super) struct Timekeeper {
@@ -73,8 +76,15 @@ impl Timekeeper {
 pub(super) fn serve<S: CoordinatorShard>(inner: &Arc<Inner<S>>) -> io::Result<()> {
     let (weak, timekeeper) = (Arc::downgrade(inner), Arc::clone(&inner.timekeeper));
     std::thread::Builder::new().name("ottla-timers".to_owned()).spawn(move || {
+        let mut before = timekeeper.clock.moment();
         while timekeeper.sleep() {
             let Some(inner) = weak.upgrade() else { return };
+            let set_by_ms = timekeeper.clock.was_set_by(&before);
+            before = timekeeper.clock.moment();
+            if set_by_ms.abs() >= CLOCK_SET_MS {
+                tracing::warn!("the system clock moved by {set_by_ms} ms while no time passed; session timeouts do not count it");
+                inner.cells.load().iter().flatten().for_each(|cell| inner.shift_deadlines(cell, set_by_ms));
+            }
             for cell in inner.cells.load_full().iter().flatten() {
                 if let Some(deadline) = inner.handle_timeouts(cell) {
                     inner.timekeeper.arm(deadline);
