@@ -110,6 +110,9 @@ impl GroupShard {
     /// JoinGroup. Parks the ticket until the rebalance is through.
     pub fn join_group(&mut self, now: Millis, ticket: Ticket, caller: &Caller<'_>, request: &JoinGroupRequest) -> GroupEffects {
         let Self { hard, soft } = self;
+        if let Some(refusal) = classic::join_group::refuse(soft, ticket, request) {
+            return refusal;
+        }
         if hard.consumer.contains_key(&*request.group_id.0) {
             return migration::join_group(hard, soft, now, ticket, caller, request);
         }
