@@ -77,8 +77,8 @@ impl CoordinatorShard for Register {
         Ok((String::from_utf8_lossy(key).into_owned(), number.ok_or("not a number")?))
     }
 
-    fn encode((name, number): &(String, i64)) -> (Vec<u8>, Option<Vec<u8>>) {
-        (name.clone().into_bytes(), Some(number.to_be_bytes().to_vec()))
+    fn encode((name, number): &(String, i64)) -> Result<(Vec<u8>, Option<Vec<u8>>), String> {
+        Ok((name.clone().into_bytes(), Some(number.to_be_bytes().to_vec())))
     }
 
     fn replay_transactional(&mut self, producer_id: i64, record: &(String, i64)) {
