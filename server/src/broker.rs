@@ -20,7 +20,7 @@ use crate::quota::{Quota, Unlimited};
 use arc_swap::ArcSwap;
 use kafka_protocol::ResponseError;
 use ottla_coordinator::metadata::image::{MetadataImage, TopicImage};
-use ottla_coordinator::metadata::{self as shard, TopicId};
+use ottla_coordinator::metadata::{self as shard, TopicId, features};
 use ottla_storage::disk::Disk;
 use ottla_storage::log::PartitionLog;
 use std::path::PathBuf;
@@ -117,6 +117,13 @@ impl Node {
     #[must_use]
     pub fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::SeqCst)
+    }
+
+    /// KIP-848 is offered: by configuration and by the cluster's features.
+    #[must_use]
+    pub fn consumer_protocol_enabled(&self) -> bool {
+        let level = self.published.image.load().features().level(features::GROUP_VERSION);
+        self.config.group_consumer_protocol_enabled() && level >= 1
     }
 
     fn stop_waiting(&self) {

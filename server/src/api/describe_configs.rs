@@ -4,7 +4,7 @@
 //! modify and write back, and Connect refuses to start on an empty answer.
 //! Not done: client-metrics subscriptions cannot be changed, so their defaults are shown; the one broker logger is `root`.
 
-use super::{Api, RequestContext};
+use super::{Api, MALFORMED, RequestContext};
 use crate::auth::{Operation, Resource};
 use crate::config::describe::{Described, Wanted};
 use crate::dynamic_config::topic_overrides;
@@ -31,9 +31,6 @@ const LIST: i8 = 7;
 /// Keys, defaults and types of a client metrics subscription (KIP-714).
 const CLIENT_METRICS_DEFAULTS: &[(&str, &str, i8)] = &[("interval.ms", "300000", INT), ("match", "", LIST), ("metrics", "", LIST)];
 /// Kafka's text for INVALID_REQUEST when it has nothing better to say.
-const MALFORMED: &str = "This most likely occurs because of a request being malformed by the client library or the message was sent to \
-                         an incompatible broker. See the broker logs for more details.";
-
 pub(crate) enum DescribeConfigs {}
 
 impl Api for DescribeConfigs {

@@ -4,33 +4,49 @@
 //! Version checks, decode errors, hooks and timing are written once, here.
 
 mod api_versions;
+mod consumer_group_describe;
+mod consumer_group_heartbeat;
 mod create_topics;
+mod delete_groups;
 mod delete_topics;
 mod describe_cluster;
 mod describe_configs;
-
+mod describe_groups;
 mod describe_topic_partitions;
 mod fetch;
+mod find_coordinator;
+mod heartbeat;
 mod init_producer_id;
+mod join_group;
+mod leave_group;
+mod list_groups;
 mod list_offsets;
 mod metadata;
+mod offset_commit;
+mod offset_delete;
+mod offset_fetch;
 mod offset_for_leader_epoch;
 mod produce;
 pub mod response;
+mod sync_group;
 
 use crate::auth::{Operation, Resource};
 use crate::broker::Node;
 use crate::clock::Stopwatch;
 use crate::net::{CloseReason, ConnectionInfo, Dispatch, Dispatched, Frame, Outcome};
 use bytes::{BufMut, Bytes, BytesMut};
+use kafka_protocol::ResponseError;
 use kafka_protocol::messages::ApiKey;
 use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
+use ottla_coordinator::group::{Caller, GroupReply};
 use response::Response;
 use std::fmt::Debug;
 use std::future::Future;
+use std::net::{IpAddr, Ipv6Addr};
 use std::ops::RangeInclusive;
 use std::pin::Pin;
 use std::sync::Arc;
+use uuid::Uuid;
 
 /// What travels with a request.
 #[derive(Clone, Debug)]
@@ -54,6 +70,17 @@ impl RequestContext {
     #[must_use]
     pub fn allows(&self, operation: Operation, resource: Resource<'_>) -> bool {
         self.node.authorizer.allows(&self.connection, operation, resource)
+    }
+
+    /// The client's address as Kafka keeps it with a group's member.
+    #[must_use]
+    pub fn client_host(&self) -> String {
+        client_host(self.connection.peer_addr.ip())
+    }
+
+    /// Who asks, for a group. A client without a name is one with an empty name, as in Kafka.
+    pub(crate) fn caller<'a>(&'a self, client_host: &'a str, fresh_id: Uuid) -> Caller<'a> {
+        Caller { api_version: self.api_version, client_id: self.client_id.as_deref().unwrap_or_default(), client_host, fresh_id }
     }
 
     /// A buffer that holds the response header.
@@ -181,13 +208,26 @@ pub static APIS: &[ApiEntry] = &[
     ApiEntry::raw::<fetch::Fetch>(),
     ApiEntry::of::<list_offsets::ListOffsets>(),
     ApiEntry::of::<metadata::Metadata>(),
+    ApiEntry::of::<offset_commit::OffsetCommit>(),
+    ApiEntry::of::<offset_fetch::OffsetFetch>(),
+    ApiEntry::of::<find_coordinator::FindCoordinator>(),
+    ApiEntry::of::<join_group::JoinGroup>(),
+    ApiEntry::of::<heartbeat::Heartbeat>(),
+    ApiEntry::of::<leave_group::LeaveGroup>(),
+    ApiEntry::of::<sync_group::SyncGroup>(),
+    ApiEntry::of::<describe_groups::DescribeGroups>(),
+    ApiEntry::of::<list_groups::ListGroups>(),
     ApiEntry::of::<api_versions::ApiVersions>(),
     ApiEntry::of::<create_topics::CreateTopics>(),
     ApiEntry::of::<delete_topics::DeleteTopics>(),
     ApiEntry::of::<init_producer_id::InitProducerId>(),
     ApiEntry::of::<offset_for_leader_epoch::OffsetForLeaderEpoch>(),
     ApiEntry::of::<describe_configs::DescribeConfigs>(),
+    ApiEntry::of::<delete_groups::DeleteGroups>(),
+    ApiEntry::of::<offset_delete::OffsetDelete>(),
     ApiEntry::of::<describe_cluster::DescribeCluster>(),
+    ApiEntry::of::<consumer_group_heartbeat::ConsumerGroupHeartbeat>(),
+    ApiEntry::of::<consumer_group_describe::ConsumerGroupDescribe>(),
     ApiEntry::of::<describe_topic_partitions::DescribeTopicPartitions>(),
 ];
 
@@ -195,8 +235,32 @@ pub static APIS: &[ApiEntry] = &[
 pub(crate) const TOPIC_OPERATIONS: i32 = 1 << 3 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 7 | 1 << 8 | 1 << 10 | 1 << 11;
 /// Bits of Kafka's ACL operation codes that the cluster has.
 pub(crate) const CLUSTER_OPERATIONS: i32 = 1 << 5 | 1 << 7 | 1 << 8 | 1 << 9 | 1 << 10 | 1 << 11 | 1 << 12;
+/// Bits of Kafka's ACL operation codes that a group has.
+pub(crate) const GROUP_OPERATIONS: i32 = 1 << 3 | 1 << 6 | 1 << 8 | 1 << 10 | 1 << 11;
 /// Stands for "authorized operations were not asked for".
 pub(crate) const NOT_ASKED: i32 = i32::MIN;
+
+/// Kafka's text for INVALID_REQUEST.
+pub(crate) const MALFORMED: &str = "This most likely occurs because of a request being malformed by the client library or the message was \
+                                    sent to an incompatible broker. See the broker logs for more details.";
+
+/// The error of a group that gave no answer, or not the one that was asked for.
+pub(crate) fn no_answer(outcome: Result<GroupReply, ResponseError>) -> ResponseError {
+    outcome.err().unwrap_or(ResponseError::UnknownServerError)
+}
+
+/// Java's text of an address: `/127.0.0.1`, `/0:0:0:0:0:0:0:1`.
+fn client_host(address: IpAddr) -> String {
+    match address.to_canonical() {
+        IpAddr::V4(address) => format!("/{address}"),
+        IpAddr::V6(address) => v6_host(address),
+    }
+}
+
+fn v6_host(address: Ipv6Addr) -> String {
+    let groups: Vec<String> = address.segments().iter().map(|group| format!("{group:x}")).collect();
+    format!("/{}", groups.join(":"))
+}
 
 /// Topics that belong to the broker's own coordinators.
 pub(crate) fn is_internal_topic(name: &str) -> bool {
@@ -314,6 +378,14 @@ mod tests {
     #[test]
     fn the_table_is_in_key_order_without_duplicates() {
         assert!(APIS.windows(2).all(|pair| (pair[0].key as i16) < (pair[1].key as i16)));
+    }
+
+    #[test]
+    fn a_members_host_is_written_as_java_writes_it() {
+        let cases = [("127.0.0.1", "/127.0.0.1"), ("::1", "/0:0:0:0:0:0:0:1"), ("::ffff:10.0.0.7", "/10.0.0.7")];
+        for (address, written) in cases.iter().chain(&[("fe80::a:0b", "/fe80:0:0:0:0:0:a:b")]) {
+            assert_eq!(client_host(address.parse().expect("an address")), *written);
+        }
     }
 
     #[test]

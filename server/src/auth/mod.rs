@@ -6,13 +6,13 @@ use std::fmt::Debug;
 /// Kafka's ACL operations, as far as handlers ask for them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
-    /// Consume from a topic.
+    /// Consume from a topic; be a member of a group.
     Read,
     /// Produce to a topic.
     Write,
     /// Create topics.
     Create,
-    /// Delete topics.
+    /// Delete topics, groups, offsets of groups.
     Delete,
     /// See that a resource exists.
     Describe,
@@ -33,6 +33,8 @@ pub enum Resource<'a> {
     Topic(&'a str),
     /// A transactional id.
     TransactionalId(&'a str),
+    /// A group by id.
+    Group(&'a str),
 }
 
 /// Answers the question.

@@ -112,6 +112,18 @@ numbers! {
     group_max_session_timeout_ms: i32 = "group.max.session.timeout.ms";
     /// `group.max.size`
     group_max_size: usize = "group.max.size";
+    /// `group.consumer.min.session.timeout.ms`
+    group_consumer_min_session_timeout_ms: i32 = "group.consumer.min.session.timeout.ms";
+    /// `group.consumer.max.session.timeout.ms`
+    group_consumer_max_session_timeout_ms: i32 = "group.consumer.max.session.timeout.ms";
+    /// `group.consumer.min.heartbeat.interval.ms`
+    group_consumer_min_heartbeat_interval_ms: i32 = "group.consumer.min.heartbeat.interval.ms";
+    /// `group.consumer.max.heartbeat.interval.ms`
+    group_consumer_max_heartbeat_interval_ms: i32 = "group.consumer.max.heartbeat.interval.ms";
+    /// `group.consumer.assignment.interval.ms`
+    group_consumer_assignment_interval_ms: i32 = "group.consumer.assignment.interval.ms";
+    /// `group.consumer.regex.refresh.interval.ms`
+    group_consumer_regex_refresh_interval_ms: i64 = "group.consumer.regex.refresh.interval.ms";
     /// `group.consumer.session.timeout.ms`
     group_consumer_session_timeout_ms: i32 = "group.consumer.session.timeout.ms";
     /// `group.consumer.heartbeat.interval.ms`
@@ -177,6 +189,29 @@ impl Config {
     #[must_use]
     pub fn transaction_partition_verification_enable(&self) -> bool {
         self.flag(const { index_of("transaction.partition.verification.enable", &[Bool]) })
+    }
+
+    /// `group.coordinator.rebalance.protocols` has `consumer`.
+    #[must_use]
+    pub fn group_consumer_protocol_enabled(&self) -> bool {
+        self.values[const { index_of("group.coordinator.rebalance.protocols", &[List]) }].items().any(|protocol| protocol == "consumer")
+    }
+
+    /// `group.consumer.assignors`, as names; Kafka's class names for them are understood too.
+    #[must_use]
+    pub fn group_consumer_assignors(&self) -> Vec<String> {
+        let name = |item: &str| match item {
+            "org.apache.kafka.coordinator.group.assignor.UniformAssignor" => "uniform".to_owned(),
+            "org.apache.kafka.coordinator.group.assignor.RangeAssignor" => "range".to_owned(),
+            other => other.to_owned(),
+        };
+        self.values[const { index_of("group.consumer.assignors", &[List]) }].items().map(name).collect()
+    }
+
+    /// `group.consumer.migration.policy`
+    #[must_use]
+    pub fn group_consumer_migration_policy(&self) -> &str {
+        self.word(const { index_of("group.consumer.migration.policy", WORD) }).unwrap_or_default()
     }
 
     /// `ottla.batch.strict`: Produce decompresses and walks every batch.

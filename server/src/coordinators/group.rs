@@ -1,6 +1,7 @@
 //! The group coordinator as request handlers see it: one call that runs a handler in the shard of a group.
 
 use super::runtime::{CoordinatorShard, EffectsOf, Runtime, RuntimeConfig};
+use super::settings::group_settings;
 use crate::broker::Node;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -13,6 +14,7 @@ use ottla_coordinator::effects::Ticket;
 use ottla_coordinator::group::{GroupEffects, GroupRecord, GroupReply, GroupSettings, GroupShard};
 use ottla_coordinator::metadata::MetadataDelta;
 use ottla_coordinator::metadata::image::MetadataImage;
+use ottla_coordinator::partitioner::partition_for;
 use ottla_coordinator::timers::Millis;
 use ottla_storage::batch::compression::Compression;
 use std::io;
@@ -62,7 +64,7 @@ impl GroupCoordinator {
     pub(crate) fn start(config: &Config, clock: Clock, flusher: Arc<Flusher>) -> io::Result<Self> {
         let compression = Compression::from_code(config.offsets_topic_compression_codec()).unwrap_or(Compression::None);
         let commit_timeout = Duration::from_millis(u64::try_from(config.offsets_commit_timeout_ms()).unwrap_or(0));
-        let settings = Arc::new(settings_of(config));
+        let settings = Arc::new(group_settings(config));
         Ok(Self { runtime: Runtime::start(RuntimeConfig { settings, compression, commit_timeout }, clock, flusher)? })
     }
 
@@ -87,6 +89,18 @@ impl GroupCoordinator {
         handler: impl FnMut(&mut GroupShard, Millis, Ticket) -> GroupEffects,
     ) -> Result<Vec<GroupReply>, ResponseError> {
         self.runtime.run_all(handler).await
+    }
+
+    /// The broker that coordinates a group. Creates `__consumer_offsets` on first use and answers once it is there, where Kafka lets the
+    /// client ask again.
+    pub(crate) async fn coordinator_of(&self, node: &Arc<Node>, group_id: &str) -> Result<i32, ResponseError> {
+        let unavailable = ResponseError::CoordinatorNotAvailable;
+        self.ensure_topic(node).await.map_err(|_| unavailable)?;
+        let image = node.image();
+        let topic = image.topics().by_name(OFFSETS_TOPIC).ok_or(unavailable)?;
+        let partition_count = i32::try_from(topic.partitions.len()).ok().filter(|count| *count > 0).ok_or(unavailable)?;
+        let (leader, _) = node.leader_by_name(OFFSETS_TOPIC, partition_for(group_id, partition_count)).ok_or(unavailable)?;
+        if leader < 0 { Err(unavailable) } else { Ok(leader) }
     }
 
     /// Creates `__consumer_offsets` unless it exists. What refuses it is logged; clients are told COORDINATOR_NOT_AVAILABLE.
@@ -117,22 +131,5 @@ impl GroupCoordinator {
                 Err(ResponseError::CoordinatorNotAvailable)
             }
         }
-    }
-}
-
-/// What the rules obey of the configuration.
-fn settings_of(config: &Config) -> GroupSettings {
-    GroupSettings {
-        min_session_timeout_ms: config.group_min_session_timeout_ms(),
-        max_session_timeout_ms: config.group_max_session_timeout_ms(),
-        initial_rebalance_delay_ms: config.group_initial_rebalance_delay_ms(),
-        max_size: config.group_max_size(),
-        consumer_session_timeout_ms: config.group_consumer_session_timeout_ms(),
-        consumer_heartbeat_interval_ms: config.group_consumer_heartbeat_interval_ms(),
-        consumer_max_size: config.group_consumer_max_size(),
-        offset_metadata_max_bytes: config.offset_metadata_max_bytes(),
-        offsets_retention_ms: config.offsets_retention_minutes().saturating_mul(60_000),
-        offsets_retention_check_interval_ms: config.offsets_retention_check_interval_ms(),
-        ..GroupSettings::default()
     }
 }

@@ -5,4 +5,5 @@ pub mod group;
 mod metadata_log;
 mod quorum_state;
 pub(crate) mod runtime;
+mod settings;
 pub mod startup;
