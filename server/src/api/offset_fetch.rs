@@ -62,8 +62,13 @@ async fn group_offsets(ctx: &RequestContext, mut asked: OffsetFetchRequestGroup,
             group.topics.append(&mut refused);
             group
         }
-        other => failed(ctx.api_version, &asked, &refused, no_answer(other)),
+        other => failed(ctx.api_version, &asked, &refused, understood(no_answer(other))),
     }
+}
+
+/// Consumers before 3.9 do not try again after COORDINATOR_NOT_AVAILABLE; they do after NOT_COORDINATOR.
+fn understood(error: ResponseError) -> ResponseError {
+    if error == ResponseError::CoordinatorNotAvailable { ResponseError::NotCoordinator } else { error }
 }
 
 /// An error of the group: its own field, or below v2 every partition's.
