@@ -299,7 +299,7 @@ impl<S: CoordinatorShard> Inner<S> {
             let mut state = poisoned.into_inner();
             cell.state.clear_poison();
             tracing::error!("a handler of {}-{} panicked; the shard is loaded again", S::TOPIC, cell.index);
-            
+            self.reload(cell, &mut state, ResponseError::CoordinatorLoadInProgress);
             state
         })
     }
