@@ -306,11 +306,6 @@ impl Writer {
         }
     }
 
-    /// No list and no bytes.
-    pub(crate) fn null(&mut self) {
-        self.len(None);
-    }
-
     /// Writes the tagged fields, which the plain form has not; `fields` adds them in ascending order of tag.
     pub(crate) fn tagged(&mut self, fields: impl FnOnce(&mut TagWriter)) {
         if !self.flexible {

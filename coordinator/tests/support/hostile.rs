@@ -1,12 +1,15 @@
-//! What must hold for any bytes that stand where metadata records are expected. Called by a property test and by the fuzzer.
+//! What must hold for any bytes that stand where records are expected. Called by property tests and by the fuzzer.
+#![allow(dead_code)] // Each caller has one log in mind.
 
+use ottla_coordinator::group::{GroupRecord, GroupSettings, GroupShard};
 use ottla_coordinator::metadata::records::control::ControlRecord;
 use ottla_coordinator::metadata::{BrokerId, MetadataDelta, MetadataImage, MetadataRecord, MetadataShard, image_records};
 use ottla_coordinator::shard::Shard;
+use ottla_coordinator::timers::Millis;
 use std::sync::Arc;
 
 /// Takes `data` as a log: one length byte, then a record's bytes, again and again. What decodes is replayed.
-pub fn metadata_log(data: &[u8]) {
+pub(crate) fn metadata_log(data: &[u8]) {
     let mut shard = MetadataShard::new();
     let mut rest = data;
     let mut offset = 0;
@@ -50,4 +53,29 @@ fn derived(image: &Arc<MetadataImage>) {
         loaded.replay(&record);
     }
     assert!(loaded.publish(0, 0).is_ok(), "a snapshot of what was replayed can be replayed");
+}
+
+/// Takes `data` as a log: one length byte and a record's key, one length byte and its value (255: none), again and again. What
+/// decodes is replayed; then the shard starts and lives through its first deadlines.
+pub(crate) fn group_log(data: &[u8]) {
+    let mut shard = GroupShard::new(Arc::new(GroupSettings::default()), Arc::new(MetadataImage::default()));
+    let mut rest = data;
+    while let Some((key_length, behind)) = rest.split_first() {
+        let (key, behind) = behind.split_at(behind.len().min(usize::from(*key_length)));
+        let Some((value_length, behind)) = behind.split_first() else { break };
+        let value_size = if *value_length == 255 { 0 } else { usize::from(*value_length) };
+        let (value, behind) = behind.split_at(behind.len().min(value_size));
+        rest = behind;
+        let Ok(record) = GroupRecord::decode(key, (*value_length != 255).then_some(value)) else { continue };
+        let (key, value) = record.encode().expect("nothing grows by being read");
+        let again = GroupRecord::decode(&key, value.as_deref()).expect("our own bytes");
+        assert_eq!(again, record, "written and read again");
+        shard.replay(&record);
+    }
+    let mut effects = shard.on_loaded(Millis(0));
+    for _ in 0..100 {
+        effects.records.iter().for_each(|record| shard.replay(record));
+        let Some(deadline) = shard.next_deadline() else { break };
+        effects = shard.handle_timeout(deadline);
+    }
 }

@@ -14,6 +14,7 @@ use ottla_coordinator::metadata::records::Endpoint;
 use ottla_coordinator::metadata::*;
 use ottla_coordinator::shard::Shard;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use uuid::Uuid;
 
 pub const NODE: BrokerId = BrokerId(3);
@@ -62,7 +63,7 @@ pub struct Node {
     pub shard: MetadataShard,
     pub log: Vec<Bytes>,
     /// The deltas of all published batches.
-    pub deltas: Vec<MetadataDelta>,
+    pub deltas: Vec<Arc<MetadataDelta>>,
     ids: u128,
 }
 

@@ -306,17 +306,16 @@ pub(super) fn write_current_assignment(w: &mut Writer, value: &ConsumerGroupCurr
     w.no_tags();
 }
 
-/// The epochs of a topic are null unless there is one for each partition.
+/// The epochs of a topic are written if there is one for each partition.
 fn write_epoch_assignment(w: &mut Writer, value: &EpochAssignment) {
     w.list(&value.0, |w, (topic_id, partitions)| {
         w.uuid(topic_id.0);
         w.list(partitions.keys(), |w, partition| w.i32(*partition));
         w.tagged(|t| {
             let epochs: Option<Vec<i32>> = partitions.values().copied().collect();
-            t.field(0, |w| match epochs {
-                Some(epochs) => w.list(epochs, |w, epoch| w.i32(epoch)),
-                None => w.null(),
-            });
+            if let Some(epochs) = epochs {
+                t.field(0, |w| w.list(epochs, |w, epoch| w.i32(epoch)));
+            }
         });
     });
 }
