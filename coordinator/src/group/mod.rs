@@ -13,6 +13,7 @@ pub mod assignor;
 mod classic;
 mod consumer;
 mod hard;
+mod kind;
 mod migration;
 mod names;
 mod offsets;
@@ -181,7 +182,7 @@ impl GroupShard {
 
     /// OffsetDelete.
     pub fn offset_delete(&mut self, now: Millis, ticket: Ticket, request: &OffsetDeleteRequest) -> GroupEffects {
-        offsets::delete::handle(&self.hard, &self.soft, now, ticket, request)
+        offsets::delete::handle(&self.hard, &mut self.soft, now, ticket, request)
     }
 
     /// One group of a DescribeGroups.
@@ -191,7 +192,7 @@ impl GroupShard {
 
     /// One group of a ConsumerGroupDescribe.
     pub fn consumer_group_describe(&mut self, ticket: Ticket, caller: &Caller<'_>, group_id: &str) -> GroupEffects {
-        admin::consumer_group_describe(&self.hard, &self.soft, ticket, caller, group_id)
+        admin::consumer_group_describe(&self.hard, &self.soft, ticket, group_id)
     }
 
     /// The groups of this shard that pass the request's filters.
@@ -263,6 +264,7 @@ impl Shard for GroupShard {
         let Some(key) = soft.timers.pop_expired(now) else { return Effects::default() };
         match key {
             TimerKey::ExpireOffsets => offsets::expire::handle(hard, soft, now),
+            TimerKey::DeletedTopics => offsets::delete::continue_with_topics(hard, soft, now),
             TimerKey::Classic(timer) => classic::handle_timeout(hard, soft, now, timer),
             TimerKey::Consumer(timer) => consumer::handle_timeout(hard, soft, now, timer),
         }

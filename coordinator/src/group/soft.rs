@@ -3,6 +3,7 @@
 use super::classic::{ClassicGroup, ClassicTimer};
 use super::consumer::{ConsumerSoft, ConsumerTimer};
 use super::names::GroupId;
+use super::offsets::OffsetsSoft;
 use super::settings::GroupSettings;
 use crate::metadata::image::MetadataImage;
 use crate::timers::Timers;
@@ -19,12 +20,20 @@ pub(super) struct Soft {
     pub(super) classic: BTreeMap<GroupId, ClassicGroup>,
     /// What consumer groups keep beside their records.
     pub(super) consumer: ConsumerSoft,
+    pub(super) offsets: OffsetsSoft,
     pub(super) timers: Timers<TimerKey>,
 }
 
 impl Soft {
     pub(super) fn new(settings: Arc<GroupSettings>, image: Arc<MetadataImage>) -> Self {
-        Self { settings, image, classic: BTreeMap::new(), consumer: ConsumerSoft::default(), timers: Timers::default() }
+        Self {
+            settings,
+            image,
+            classic: BTreeMap::new(),
+            consumer: ConsumerSoft::default(),
+            offsets: OffsetsSoft::default(),
+            timers: Timers::default(),
+        }
     }
 }
 
@@ -33,6 +42,8 @@ impl Soft {
 pub(super) enum TimerKey {
     /// The next look for expired offsets.
     ExpireOffsets,
+    /// More offsets of deleted topics.
+    DeletedTopics,
     /// A classic group's timer.
     Classic(ClassicTimer),
     /// A consumer group's timer.

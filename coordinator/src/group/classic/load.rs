@@ -14,7 +14,7 @@ use bytes::Bytes;
 use kafka_protocol::ResponseError;
 use std::sync::Arc;
 
-/// Live groups from the last records, and an empty group for each that only has offsets. Everybody gets a fresh session.
+/// Live groups from the last records. Everybody gets a fresh session. A group that only has offsets needs no entry.
 pub(in super::super) fn on_loaded(hard: &Hard, soft: &mut Soft, now: Millis) -> GroupEffects {
     let mut effects = GroupEffects::default();
     for (group_id, value) in &hard.classic {
@@ -22,11 +22,6 @@ pub(in super::super) fn on_loaded(hard: &Hard, soft: &mut Soft, now: Millis) -> 
             // Members that are over capacity now may come back or not; those who are late find no room.
             let too_many = value.members.len() > soft.settings.max_size;
             effects.append(install(soft, now, group_id, from_record(value), too_many));
-        }
-    }
-    for (target, _) in hard.offsets.iter() {
-        if !hard.consumer.contains_key(target.group) && !soft.classic.contains_key(target.group) {
-            soft.classic.insert(target.group.clone(), ClassicGroup::empty(now));
         }
     }
     effects

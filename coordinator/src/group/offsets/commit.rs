@@ -1,11 +1,13 @@
 //! OffsetCommit.
 
+use super::super::classic;
+use super::super::consumer::commit::{CommitCheck, Committer};
 use super::super::hard::Hard;
+use super::super::kind;
 use super::super::names::GroupId;
 use super::super::records::{GroupRecord, OffsetCommitValue};
 use super::super::soft::Soft;
 use super::super::{Caller, GroupEffects, GroupReply};
-use super::kind::{CommitCheck, Committer, check_commit};
 use crate::effects::Ticket;
 use crate::metadata::TopicId;
 use crate::timers::Millis;
@@ -30,17 +32,32 @@ pub(in super::super) fn handle(
     let group = GroupId::from(&*request.group_id.0);
     let committer = Committer {
         member_id: &request.member_id,
-        group_instance_id: request.group_instance_id.as_deref(),
-        generation: request.generation_id_or_member_epoch,
+        instance_id: request.group_instance_id.as_deref(),
+        epoch: request.generation_id_or_member_epoch,
+        transactional: false,
         api_version: caller.api_version,
-        is_transactional: false,
     };
     match check_commit(hard, soft, &group, &committer).and_then(|check| accept(soft, now, &group, &check, request)) {
         Ok((records, response)) => {
-            super::kind::keep_alive(hard, soft, now, &group, committer.member_id);
+            classic::offsets_committed(soft, now, group.as_str(), committer.member_id);
             GroupEffects { records, replies: vec![(ticket, GroupReply::OffsetCommit(response))], commands: Vec::new() }
         }
         Err(error) => GroupEffects::reply(ticket, GroupReply::OffsetCommit(refuse(request, error))),
+    }
+}
+
+/// Whether the group takes a commit from this one. One that names no generation begins a group.
+pub(super) fn check_commit<'a>(
+    hard: &'a Hard,
+    soft: &'a Soft,
+    group: &GroupId,
+    committer: &Committer<'_>,
+) -> Result<CommitCheck<'a>, ResponseError> {
+    match kind::find(hard, soft, group) {
+        Some(found) => found.check_commit(group, committer),
+        None if committer.epoch < 0 => Ok(CommitCheck::Any),
+        None if !committer.transactional && committer.api_version >= 9 => Err(ResponseError::GroupIdNotFound),
+        None => Err(ResponseError::IllegalGeneration),
     }
 }
 
@@ -73,7 +90,7 @@ fn accept(
         let topic_id = topic_id(soft, &name, topic.topic_id);
         for partition in &topic.partitions {
             if !is_too_large(soft, partition.committed_metadata.as_deref()) {
-                check.partition(topic_id, partition.partition_index)?;
+                check.partition(&name, topic_id, partition.partition_index).map_err(|error| error.error)?;
                 let value = OffsetCommitValue {
                     offset: partition.committed_offset,
                     leader_epoch: partition.committed_leader_epoch,

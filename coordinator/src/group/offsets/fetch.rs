@@ -4,10 +4,11 @@
 //! "nothing yet" stalls, and one that is told "nothing yet" in place of an error reads everything again.
 
 use super::super::hard::Hard;
+use super::super::kind;
 use super::super::names::GroupId;
 use super::super::soft::Soft;
 use super::super::{GroupEffects, GroupReply};
-use super::{CommittedOffset, kind};
+use super::CommittedOffset;
 use crate::effects::Ticket;
 use crate::metadata::TopicId;
 use crate::timers::Millis;
@@ -30,8 +31,10 @@ pub(in super::super) fn handle(
     let group = GroupId::from(&*request.group_id.0);
     let read = Read { hard, group: &group, require_stable };
     let answer = OffsetFetchResponseGroup::default().with_group_id(request.group_id.clone());
-    let answer = match kind::check_fetch(hard, soft, &group, request.member_id.as_deref(), request.member_epoch) {
-        Ok(()) | Err(ResponseError::GroupIdNotFound) => answer.with_topics(match &request.topics {
+    let found = kind::find(hard, soft, &group);
+    let checked = found.map_or(Ok(()), |found| found.check_fetch(&group, request.member_id.as_deref(), request.member_epoch));
+    let answer = match checked {
+        Ok(()) => answer.with_topics(match &request.topics {
             Some(topics) => topics.iter().map(|topic| read.topic(topic)).collect(),
             None => read.all(),
         }),
@@ -48,11 +51,11 @@ struct Read<'a> {
 
 impl Read<'_> {
     fn topic(&self, topic: &OffsetFetchRequestTopics) -> OffsetFetchResponseTopics {
-        let name = &*topic.name.0;
-        let offsets = self.hard.offsets.group(self.group.as_str()).and_then(|offsets| offsets.topic(name));
+        let name: Arc<str> = Arc::from(&*topic.name.0);
+        let offsets = self.hard.offsets.group(self.group.as_str()).and_then(|offsets| offsets.topic(&name));
         let partitions = topic.partition_indexes.iter().map(|index| {
             let offset = offsets.and_then(|offsets| offsets.get(*index));
-            self.partition(name, *index, offset.filter(|offset| is_same_topic(offset.topic_id, topic.topic_id)))
+            self.partition(&name, *index, offset.filter(|offset| is_same_topic(offset.topic_id, topic.topic_id)))
         });
         OffsetFetchResponseTopics::default()
             .with_name(topic.name.clone())
@@ -69,7 +72,7 @@ impl Read<'_> {
         topics.collect()
     }
 
-    fn partition(&self, topic: &str, index: i32, offset: Option<CommittedOffset<'_>>) -> OffsetFetchResponsePartitions {
+    fn partition(&self, topic: &Arc<str>, index: i32, offset: Option<CommittedOffset<'_>>) -> OffsetFetchResponsePartitions {
         let unstable = self.require_stable && self.hard.offsets.is_pending(self.group, topic, index);
         let answer = OffsetFetchResponsePartitions::default().with_partition_index(index);
         match offset.filter(|_| !unstable) {

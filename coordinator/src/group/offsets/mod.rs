@@ -4,7 +4,6 @@ pub(super) mod commit;
 pub(super) mod delete;
 pub(super) mod expire;
 pub(super) mod fetch;
-pub(super) mod kind;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -15,10 +14,25 @@ pub(super) use store::Offsets;
 use super::GroupEffects;
 use super::hard::Hard;
 use super::names::GroupId;
+use super::records::GroupRecord;
 use super::soft::{Soft, TimerKey};
 use crate::metadata::TopicId;
 use crate::timers::Millis;
+use delete::DeletedTopic;
+use std::collections::VecDeque;
 use std::sync::Arc;
+
+/// Tombstones in one call of what runs by itself: expiry, and offsets of deleted topics. Their timer brings the next call.
+const RECORDS_MAX: usize = 1_000;
+
+/// Where long work stands. Forgotten by a reload: the next round of expiry sees to what is left.
+#[derive(Debug, Default)]
+pub(super) struct OffsetsSoft {
+    /// The last group that this round of expiry has done with; `None` between two rounds.
+    expired_to: Option<GroupId>,
+    /// Topics whose offsets are still to go, the first one under way.
+    deleted_topics: VecDeque<DeletedTopic>,
+}
 
 /// What a group has committed for a partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,4 +65,14 @@ pub struct OffsetTarget<'a> {
 pub(super) fn on_loaded(_hard: &Hard, soft: &mut Soft, now: Millis) -> GroupEffects {
     soft.timers.set(TimerKey::ExpireOffsets, Millis(now.0.saturating_add(soft.settings.offsets_retention_check_interval_ms)));
     GroupEffects::default()
+}
+
+/// Forgets an offset, committed and pending.
+fn tombstone(group: &GroupId, topic: &Arc<str>, partition: i32) -> GroupRecord {
+    GroupRecord::OffsetCommit { group: group.clone(), topic: Arc::clone(topic), partition, value: None }
+}
+
+/// The next call, after whoever waits for the shard.
+fn soon(now: Millis) -> Millis {
+    Millis(now.0.saturating_add(1))
 }

@@ -160,8 +160,8 @@ impl Offsets {
     }
 
     /// Whether an open transaction has an offset for the partition.
-    pub(in super::super) fn is_pending(&self, group: &GroupId, topic: &str, partition: i32) -> bool {
-        !self.open.is_empty() && self.open.contains_key(&(group.clone(), Arc::from(topic), partition))
+    pub(in super::super) fn is_pending(&self, group: &GroupId, topic: &Arc<str>, partition: i32) -> bool {
+        !self.open.is_empty() && self.open.contains_key(&(group.clone(), Arc::clone(topic), partition))
     }
 
     /// Whether an open transaction has offsets of the group.
@@ -175,12 +175,22 @@ impl Offsets {
         self.open.range(first..).take_while(move |(target, _)| target.0 == *group).map(|(target, _)| (&target.1, target.2))
     }
 
-    /// Topic ids that open transactions have committed for, with whose offset of what.
-    pub(in super::super) fn pending_targets(&self) -> impl Iterator<Item = (&GroupId, &Arc<str>, i32, TopicId)> {
-        self.pending
-            .values()
-            .flatten()
-            .filter_map(|((group, topic, partition), value)| value.as_ref().map(|value| (group, topic, *partition, value.topic_id)))
+    /// What open transactions would commit: whose offset of what, when it was committed, the topic's id.
+    pub(in super::super) fn pending_targets(&self) -> impl Iterator<Item = (OffsetTarget<'_>, i64, TopicId)> {
+        self.pending.values().flatten().filter_map(|((group, topic, partition), value)| {
+            let value = value.as_ref()?;
+            Some((OffsetTarget { group, topic, partition: *partition }, value.commit_timestamp_ms, value.topic_id))
+        })
+    }
+
+    /// Every committed offset for a topic.
+    pub(in super::super) fn of_topic(&self, topic: &str) -> impl Iterator<Item = (OffsetTarget<'_>, CommittedOffset<'_>)> {
+        self.committed.iter().flat_map(move |(group, offsets)| {
+            offsets.position(topic).ok().into_iter().flat_map(move |at| {
+                let (topic, offsets) = &offsets.0[at];
+                offsets.iter().map(move |(partition, offset)| (OffsetTarget { group, topic, partition }, offset))
+            })
+        })
     }
 
     /// The first group after `last` that has offsets, committed or pending.
