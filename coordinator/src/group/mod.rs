@@ -191,7 +191,7 @@ impl GroupShard {
     }
 
     /// One group of a ConsumerGroupDescribe.
-    pub fn consumer_group_describe(&mut self, ticket: Ticket, caller: &Caller<'_>, group_id: &str) -> GroupEffects {
+    pub fn consumer_group_describe(&mut self, ticket: Ticket, group_id: &str) -> GroupEffects {
         admin::consumer_group_describe(&self.hard, &self.soft, ticket, group_id)
     }
 

@@ -11,7 +11,6 @@ use kafka_protocol::messages::{ApiKey, ConsumerGroupDescribeRequest, ConsumerGro
 use kafka_protocol::protocol::StrBytes;
 use ottla_coordinator::group::GroupReply;
 use std::ops::RangeInclusive;
-use uuid::Uuid;
 
 pub(crate) enum ConsumerGroupDescribe {}
 
@@ -43,9 +42,7 @@ impl Api for ConsumerGroupDescribe {
 }
 
 async fn describe(ctx: &RequestContext, id: GroupId) -> DescribedGroup {
-    let host = ctx.client_host();
-    let caller = ctx.caller(&host, Uuid::nil());
-    match ctx.node.groups.run(&ctx.node, &id, |shard, _, ticket| shard.consumer_group_describe(ticket, &caller, &id)).await {
+    match ctx.node.groups.run(&ctx.node, &id, |shard, _, ticket| shard.consumer_group_describe(ticket, &id)).await {
         Ok(GroupReply::ConsumerGroupDescribe(group)) => group,
         other => failed(id, no_answer(other)),
     }
