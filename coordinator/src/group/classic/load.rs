@@ -10,7 +10,6 @@ use super::member::ClassicMember;
 use super::state::ClassicState;
 use super::turn::{Turn, join_error, sync_error};
 use crate::timers::Millis;
-use bytes::Bytes;
 use kafka_protocol::ResponseError;
 use std::sync::Arc;
 

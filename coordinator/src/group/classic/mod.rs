@@ -25,6 +25,8 @@ mod rebalance;
 mod state;
 mod subscription;
 pub(super) mod sync_group;
+#[cfg(test)]
+mod tests;
 mod turn;
 mod view;
 
