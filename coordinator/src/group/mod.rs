@@ -138,7 +138,7 @@ impl GroupShard {
         classic::heartbeat::handle(hard, soft, now, ticket, request)
     }
 
-    /// LeaveGroup, also by an administrator.
+    /// LeaveGroup, also by an administrator. Who leaves is in `members`, and each has a row in the answer, whatever the version.
     pub fn leave_group(&mut self, now: Millis, ticket: Ticket, caller: &Caller<'_>, request: &LeaveGroupRequest) -> GroupEffects {
         let Self { hard, soft } = self;
         if hard.consumer.contains_key(&*request.group_id.0) {

@@ -38,7 +38,7 @@ pub(in super::super) fn refuse(soft: &Soft, ticket: Ticket, request: &JoinGroupR
 }
 
 pub(in super::super) fn handle(
-    _hard: &Hard,
+    hard: &Hard,
     soft: &mut Soft,
     now: Millis,
     ticket: Ticket,
@@ -46,12 +46,15 @@ pub(in super::super) fn handle(
     request: &JoinGroupRequest,
 ) -> GroupEffects {
     let group_id: &str = &request.group_id.0;
-    let is_new_group = !soft.classic.contains_key(group_id);
-    if is_new_group {
+    let mut is_new_group = false;
+    if !soft.classic.contains_key(group_id) {
         if !request.member_id.is_empty() {
             return GroupEffects::reply(ticket, join_error(&request.member_id, ResponseError::UnknownMemberId));
         }
-        soft.classic.insert(GroupId::from(group_id), ClassicGroup::empty(now));
+        let id = GroupId::from(group_id);
+        // A group that only has offsets is there without an entry.
+        is_new_group = !hard.offsets.contains_group(&id);
+        soft.classic.insert(id, ClassicGroup::empty(now));
     }
     let Some(turn) = Turn::of(soft, now, group_id) else { return GroupEffects::default() };
     let mut join = Join { turn, ticket, caller, request };

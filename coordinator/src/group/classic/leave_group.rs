@@ -1,4 +1,4 @@
-//! LeaveGroup of a classic group.
+//! LeaveGroup of a classic group, in the shape of version 3 on: the API layer translates older ones.
 
 use super::super::hard::Hard;
 use super::super::soft::Soft;
@@ -11,19 +11,6 @@ use kafka_protocol::ResponseError;
 use kafka_protocol::messages::leave_group_request::MemberIdentity;
 use kafka_protocol::messages::leave_group_response::MemberResponse;
 use kafka_protocol::messages::{LeaveGroupRequest, LeaveGroupResponse};
-use std::borrow::Cow;
-
-/// First version that carries several members, and instance ids.
-const BATCH_VERSION: i16 = 3;
-
-/// Who is to leave, in any version.
-pub(in super::super) fn leaving(request: &LeaveGroupRequest, api_version: i16) -> Cow<'_, [MemberIdentity]> {
-    if api_version >= BATCH_VERSION {
-        Cow::Borrowed(&request.members)
-    } else {
-        Cow::Owned(vec![MemberIdentity::default().with_member_id(request.member_id.clone())])
-    }
-}
 
 /// The answer for one of those who are to leave.
 pub(in super::super) fn member_response(identity: &MemberIdentity, outcome: Result<(), ResponseError>) -> MemberResponse {
@@ -33,39 +20,28 @@ pub(in super::super) fn member_response(identity: &MemberIdentity, outcome: Resu
         .with_error_code(outcome.err().map_or(0, |error| error.code()))
 }
 
-/// The answer in any version: old ones have the member's error on top.
-pub(in super::super) fn reply(api_version: i16, outcome: Result<Vec<MemberResponse>, ResponseError>) -> GroupReply {
-    let response = match outcome {
-        Err(error) => LeaveGroupResponse::default().with_error_code(error.code()),
-        Ok(members) if api_version >= BATCH_VERSION => LeaveGroupResponse::default().with_members(members),
-        Ok(members) => LeaveGroupResponse::default().with_error_code(members.first().map_or(0, |member| member.error_code)),
-    };
-    GroupReply::LeaveGroup(response)
-}
-
 pub(in super::super) fn handle(
     _hard: &Hard,
     soft: &mut Soft,
     now: Millis,
     ticket: Ticket,
-    caller: &Caller<'_>,
+    _caller: &Caller<'_>,
     request: &LeaveGroupRequest,
 ) -> GroupEffects {
-    let version = caller.api_version;
+    let refuse = |error: ResponseError| GroupReply::LeaveGroup(LeaveGroupResponse::default().with_error_code(error.code()));
     if request.group_id.0.is_empty() {
-        return GroupEffects::reply(ticket, reply(version, Err(ResponseError::InvalidGroupId)));
+        return GroupEffects::reply(ticket, refuse(ResponseError::InvalidGroupId));
     }
-    let leaving = leaving(request, version);
     let Some(mut turn) = Turn::of(soft, now, &request.group_id.0) else {
-        let nobody = leaving.iter().map(|identity| member_response(identity, Err(ResponseError::UnknownMemberId))).collect();
-        return GroupEffects::reply(ticket, reply(version, Ok(nobody)));
+        let nobody = request.members.iter().map(|identity| member_response(identity, Err(ResponseError::UnknownMemberId))).collect();
+        return GroupEffects::reply(ticket, GroupReply::LeaveGroup(LeaveGroupResponse::default().with_members(nobody)));
     };
     if turn.group.state == ClassicState::Dead {
-        return GroupEffects::reply(ticket, reply(version, Err(ResponseError::CoordinatorNotAvailable)));
+        return GroupEffects::reply(ticket, refuse(ResponseError::CoordinatorNotAvailable));
     }
-    let mut responses = Vec::with_capacity(leaving.len());
+    let mut responses = Vec::with_capacity(request.members.len());
     let mut anybody = false;
-    for identity in leaving.iter() {
+    for identity in &request.members {
         let outcome = leave(&mut turn, identity);
         anybody |= outcome.is_ok();
         responses.push(member_response(identity, outcome));
@@ -77,7 +53,7 @@ pub(in super::super) fn handle(
             ClassicState::Empty | ClassicState::Dead => {}
         }
     }
-    turn.reply(ticket, reply(version, Ok(responses)));
+    turn.reply(ticket, GroupReply::LeaveGroup(LeaveGroupResponse::default().with_members(responses)));
     turn.effects
 }
 

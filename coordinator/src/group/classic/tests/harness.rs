@@ -290,14 +290,14 @@ impl World {
             MemberIdentity::default().with_member_id(text(id)).with_group_instance_id(instance_id.map(text))
         };
         let members = members.iter().map(identity).collect();
-        let response = self.leave_as(5, &LeaveGroupRequest::default().with_group_id(group_id(GROUP)).with_members(members));
+        let response = self.leave_as(&LeaveGroupRequest::default().with_group_id(group_id(GROUP)).with_members(members));
         assert_eq!(response.error_code, NONE);
         response.members.iter().map(|member| member.error_code).collect()
     }
 
-    pub(super) fn leave_as(&mut self, version: i16, request: &LeaveGroupRequest) -> LeaveGroupResponse {
+    pub(super) fn leave_as(&mut self, request: &LeaveGroupRequest) -> LeaveGroupResponse {
         let ticket = self.ticket();
-        let caller = self.caller(version);
+        let caller = self.caller(5);
         let effects = self.shard.leave_group(self.now, ticket, &caller, request);
         self.carry_out(effects);
         match self.replies.get(&ticket) {

@@ -103,7 +103,7 @@ fn an_empty_group_id_is_invalid() {
     let ticket = world.sync_as(&sync);
     assert_eq!(world.synced(ticket).error_code, INVALID_GROUP_ID);
     assert_eq!(world.heartbeat_of(&kafka_protocol::messages::HeartbeatRequest::default()), INVALID_GROUP_ID);
-    let left = world.leave_as(5, &kafka_protocol::messages::LeaveGroupRequest::default());
+    let left = world.leave_as(&kafka_protocol::messages::LeaveGroupRequest::default());
     assert_eq!((left.error_code, left.members.len()), (INVALID_GROUP_ID, 0));
 }
 

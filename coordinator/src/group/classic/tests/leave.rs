@@ -2,7 +2,6 @@
 
 use super::super::ClassicState;
 use super::harness::*;
-use kafka_protocol::messages::LeaveGroupRequest;
 
 #[test]
 fn a_leave_takes_effect_at_once() {
@@ -84,22 +83,7 @@ fn the_next_to_join_leads_when_the_leader_leaves() {
 }
 
 #[test]
-fn before_version_3_the_members_error_is_the_answers() {
-    let mut world = World::new();
-    let members = world.stable_group(2);
-    let mut request = LeaveGroupRequest::default().with_group_id(group_id(GROUP)).with_member_id(text("ghost"));
-    let response = world.leave_as(2, &request);
-    assert_eq!((response.error_code, response.members.len()), (UNKNOWN_MEMBER_ID, 0));
-    request.member_id = text(&members[1].id);
-    let response = world.leave_as(0, &request);
-    assert_eq!((response.error_code, response.members.len()), (NONE, 0));
-    assert_eq!(world.group().members().len(), 1);
-}
-
-#[test]
 fn in_a_group_that_is_not_there_nobody_is_known() {
     let mut world = World::new();
     assert_eq!(world.leave(&[("a", None), ("", Some("b"))]), [UNKNOWN_MEMBER_ID, UNKNOWN_MEMBER_ID]);
-    let request = LeaveGroupRequest::default().with_group_id(group_id(GROUP)).with_member_id(text("a"));
-    assert_eq!(world.leave_as(1, &request).error_code, UNKNOWN_MEMBER_ID);
 }

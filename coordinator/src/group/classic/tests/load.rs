@@ -66,7 +66,7 @@ fn a_pending_id_does_not_survive() {
 }
 
 #[test]
-fn a_group_that_only_has_offsets_is_an_empty_simple_group() {
+fn a_group_that_only_has_offsets_is_there_already_when_its_first_member_comes() {
     let mut world = World::new();
     let value = OffsetCommitValue {
         offset: 5,
@@ -78,8 +78,13 @@ fn a_group_that_only_has_offsets_is_an_empty_simple_group() {
     };
     world.shard.replay(&GroupRecord::OffsetCommit { group: GROUP.into(), topic: "t".into(), partition: 0, value: Some(value) });
     world.shard.on_loaded(world.now);
-    assert_eq!(world.state(), ClassicState::Empty);
-    assert!(world.group().is_simple());
+    assert_eq!(world.join_now(&join("ghost")).error_code, UNKNOWN_MEMBER_ID);
+    let response = world.join_now(&join(""));
+    assert_eq!(response.error_code, MEMBER_ID_REQUIRED);
+    assert!(world.written.is_empty(), "only a new group is written before its first rebalance");
+    let ticket = world.join(&join(&response.member_id));
+    world.rebalance();
+    assert_eq!(world.joined(ticket).generation_id, 1);
 }
 
 fn member(id: &str, instance_id: Option<&str>) -> GroupMetadataMember {
@@ -139,7 +144,7 @@ fn records_that_nobody_should_have_written_do_no_harm() {
         world.join(&join("m").protocols(&[("range", b"new")]));
         world.join(&join("").version(3));
         world.join(&join("").instance("a"));
-        world.advance(600_000);
+        world.advance(590_000);
         assert!(matches!(world.state(), ClassicState::Empty | ClassicState::PreparingRebalance), "{value:?}: {:?}", world.state());
     }
 }
@@ -147,13 +152,14 @@ fn records_that_nobody_should_have_written_do_no_harm() {
 #[test]
 fn a_deleted_group_leaves_nothing_behind() {
     let mut world = World::new();
+    let expiry = world.shard.next_deadline();
     world.stable_group(1);
     world.advance(i64::from(SESSION_MS));
     world.member_id();
     let effects = uninstall(&mut world.shard.soft, world.now, GROUP, ResponseError::UnknownMemberId);
     assert!(effects.replies.is_empty() && effects.records.is_empty());
     assert!(!world.shard.soft.classic.contains_key(GROUP));
-    assert_eq!(world.shard.next_deadline(), None);
+    assert_eq!(world.shard.next_deadline(), expiry);
     assert_eq!(world.leave(&[("a", None)]), [UNKNOWN_MEMBER_ID]);
 }
 
