@@ -14,6 +14,7 @@ use bytes::Bytes;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::JoinGroupRequest;
 use std::sync::Arc;
+use uuid::Uuid;
 
 /// How long a new member may wait for its first answer: it cannot send heartbeats before.
 const NEW_MEMBER_JOIN_TIMEOUT_MS: i64 = 5 * 60 * 1_000;
@@ -67,6 +68,13 @@ pub(in super::super) fn handle(
     turn.effects
 }
 
+/// The name of a new member. A client id of 32 KB is cut, or no answer and no record could hold what is made of it.
+fn member_id_of(named: &str, fresh_id: Uuid) -> MemberId {
+    const BYTES_MAX: usize = i16::MAX as usize - "-".len() - uuid::fmt::Hyphenated::LENGTH;
+    let end = (0..=named.len().min(BYTES_MAX)).rev().find(|end| named.is_char_boundary(*end)).unwrap_or_default();
+    MemberId(format!("{}-{fresh_id}", &named[..end]).into())
+}
+
 /// One JoinGroup to a group that exists.
 struct Join<'a> {
     turn: Turn<'a>,
@@ -113,7 +121,7 @@ impl Join<'_> {
     fn new_member(&mut self) {
         let request = self.request;
         let instance_id = request.group_instance_id.as_deref();
-        let member_id = MemberId(format!("{}-{}", instance_id.unwrap_or(self.caller.client_id), self.caller.fresh_id).into());
+        let member_id = member_id_of(instance_id.unwrap_or(self.caller.client_id), self.caller.fresh_id);
         if let Some(instance_id) = instance_id {
             match self.turn.group.static_members.get(instance_id).cloned() {
                 Some(old_id) => self.replace_static_member(&old_id, member_id),
