@@ -1,12 +1,13 @@
 //! Apache Kafka's own programs: the jars of one pinned version, resolved once by Maven into `compat-tests/.cache`, run by `java`.
 
 use crate::process::{Finished, no_input, run};
+use crate::toolchain::{has, installed, step};
 use crate::{Toolchain, workspace_root};
 use anyhow::Result;
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -44,6 +45,23 @@ impl Java {
         run(self.command(class, &TOOL).args(args), input, LIMIT)
     }
 
+    /// Compiles a program of `compat-tests/java`, once as long as neither it nor the jars change; gives the directory with its classes.
+    pub fn compile(&self, file: &str) -> Toolchain<PathBuf> {
+        let source = java_dir().join(file);
+        installed(&format!("java-{}", file.trim_end_matches(".java")), &[&source, &java_dir().join("pom.xml")], |into| {
+            let mut javac = Command::new("javac");
+            javac.args(["-proc:none", "-cp", &self.class_path, "-d"]).arg(into).arg(&source);
+            // The JDK and the jars are there: what does not compile is ours to mend.
+            step(&mut javac).unwrap_or_else(|error| panic!("{error}"));
+            Ok(())
+        })
+    }
+
+    /// The same JDK and jars, and our own classes.
+    pub fn with_classes(&self, dir: &Path) -> Java {
+        Java { class_path: format!("{}:{}", dir.display(), self.class_path) }
+    }
+
     /// Compiles and runs a single-file program of `compat-tests/java`.
     pub fn source(&self, file: &str, args: &[&str]) -> Result<Finished> {
         let path = java_dir().join(file);
@@ -56,7 +74,7 @@ fn java_dir() -> PathBuf {
 }
 
 fn resolve() -> Toolchain<Java> {
-    if !runs("javac", "-version") || !runs("java", "-version") {
+    if !has("javac", "-version") || !has("java", "-version") {
         return Err("no JDK on the path (Debian: apt install default-jdk-headless)".to_owned());
     }
     let cache = workspace_root().join("compat-tests/.cache");
@@ -75,7 +93,7 @@ fn resolve() -> Toolchain<Java> {
 }
 
 fn fetch(jars: &Path) -> Result<(), String> {
-    if !runs("mvn", "--version") {
+    if !has("mvn", "--version") {
         return Err("the Kafka jars are not cached and Maven is not on the path (Debian: apt install maven)".to_owned());
     }
     let _ = fs::remove_dir_all(jars);
@@ -89,8 +107,4 @@ fn fetch(jars: &Path) -> Result<(), String> {
         return Ok(());
     }
     Err(format!("Maven could not fetch the Kafka jars: {}", String::from_utf8_lossy(&output.stdout).trim()))
-}
-
-fn runs(program: &str, question: &str) -> bool {
-    Command::new(program).arg(question).stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
 }

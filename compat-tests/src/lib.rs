@@ -10,6 +10,7 @@
 pub mod batch;
 mod broker;
 pub mod corpus;
+pub mod group;
 pub mod java;
 pub mod kcat;
 pub mod librdkafka;

@@ -1,0 +1,127 @@
+//! The table: which client, in which of its protocols and assignors, plays the stories, and how its member program is started.
+
+use super::Translate;
+use crate::Toolchain;
+use crate::java::Java;
+use crate::toolchain::{has, installed, step};
+use crate::workspace_root;
+use std::collections::BTreeMap;
+use std::process::Command;
+use std::sync::Arc;
+
+/// A rebalance protocol and the assignor in it.
+#[derive(Clone, Copy, Debug)]
+pub struct Protocol {
+    /// `group.protocol`: `classic` or `consumer`.
+    pub name: &'static str,
+    /// The client's name for it; `default` leaves the choice to the client, or to the broker.
+    pub assignor: &'static str,
+}
+
+/// Makes the command that runs a member, from its arguments.
+pub type Launcher = Arc<dyn Fn(&BTreeMap<&str, &str>) -> Command>;
+
+/// A row of the table.
+pub struct Client {
+    pub name: &'static str,
+    /// The first is played by default, all of them with `OTTLA_COMPAT_FULL=1`.
+    pub protocols: &'static [Protocol],
+    pub install: fn() -> Toolchain<Launcher>,
+    /// How its members commit where nothing may be read twice.
+    pub clean_commit: &'static str,
+    /// How its members commit where somebody dies: soon after reading.
+    pub eager_commit: &'static str,
+    /// For a program that is not ours.
+    pub foreign_voice: Option<Translate>,
+}
+
+const fn classic(assignor: &'static str) -> Protocol {
+    Protocol { name: "classic", assignor }
+}
+
+const fn consumer(assignor: &'static str) -> Protocol {
+    Protocol { name: "consumer", assignor }
+}
+
+/// The `rdkafka` crate: a current librdkafka.
+pub static RDKAFKA: Client = Client {
+    name: "rdkafka",
+    protocols: &[classic("range"), consumer("default"), classic("cooperative-sticky"), classic("roundrobin"), consumer("range")],
+    install: || {
+        // Cargo builds this package's programs before its tests.
+        let program = crate::ottla::profile_dir().map_err(|error| format!("{error:#}"))?.join("rdkafka-member");
+        Ok(words(move || Command::new(&program)))
+    },
+    clean_commit: "revoke",
+    eager_commit: "sync",
+    foreign_voice: None,
+};
+
+/// The Java client.
+pub static JAVA: Client = Client {
+    name: "java",
+    protocols: &[
+        consumer("default"),
+        classic("default"),
+        classic("cooperative-sticky"),
+        classic("range"),
+        classic("roundrobin"),
+        classic("sticky"),
+        consumer("range"),
+    ],
+    install: || {
+        let java = Java::find()?;
+        let classes = java.compile("Member.java")?;
+        Ok(words(move || java.with_classes(&classes).command("Member", &MEMBER_JVM)))
+    },
+    clean_commit: "revoke",
+    eager_commit: "sync",
+    foreign_voice: None,
+};
+
+const MEMBER_JVM: [&str; 5] =
+    ["-Xmx96m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto", "-Dorg.slf4j.simpleLogger.defaultLogLevel=info"];
+
+const fn python(name: &'static str, protocols: &'static [Protocol], install: fn() -> Toolchain<Launcher>) -> Client {
+    Client { name, protocols, install, clean_commit: "auto", eager_commit: "sync", foreign_voice: None }
+}
+
+/// confluent-kafka from PyPI, with the librdkafka of its wheel.
+pub static CONFLUENT: Client = python(
+    "confluent-kafka",
+    &[consumer("default"), classic("default"), classic("cooperative-sticky"), classic("range"), classic("roundrobin"), consumer("range")],
+    || python_member("confluent"),
+);
+
+/// kafka-python with its defaults.
+pub static KAFKA_PYTHON: Client = python("kafka-python", &[classic("default")], || python_member("kafka-python"));
+
+/// aiokafka with its defaults.
+pub static AIOKAFKA: Client = python("aiokafka", &[classic("default")], || python_member("aiokafka"));
+
+fn python_member(client: &'static str) -> Toolchain<Launcher> {
+    let sources = workspace_root().join("compat-tests/python");
+    let requirements = sources.join("requirements.txt");
+    if !has("python3", "--version") {
+        return Err("python3 is not on the path (Debian: apt install python3-venv)".to_owned());
+    }
+    let venv = installed("python", &[&requirements], |into| {
+        step(Command::new("python3").args(["-m", "venv"]).arg(into))?;
+        let pip = ["-m", "pip", "--disable-pip-version-check", "--quiet", "install", "--no-deps", "--requirement"];
+        step(Command::new(into.join("bin/python")).args(pip).arg(&requirements))
+    })?;
+    Ok(words(move || {
+        let mut command = Command::new(venv.join("bin/python"));
+        command.arg(sources.join("member.py")).arg(format!("client={client}"));
+        command
+    }))
+}
+
+/// A launcher for a program that takes `key=value` words.
+fn words(program: impl Fn() -> Command + 'static) -> Launcher {
+    Arc::new(move |args| {
+        let mut command = program();
+        command.args(args.iter().map(|(key, value)| format!("{key}={value}")));
+        command
+    })
+}
