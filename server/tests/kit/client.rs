@@ -33,6 +33,7 @@ pub fn name(topic: &str) -> TopicName {
 pub struct Client {
     stream: TcpStream,
     next_id: i32,
+    client_id: String,
 }
 
 /// Most of a Fetch request for one partition; the rest has the defaults of a patient consumer that does not wait.
@@ -91,7 +92,13 @@ impl Client {
         stream.set_nodelay(true).expect("a socket option");
         stream.set_read_timeout(Some(PATIENCE)).expect("a socket option");
         stream.set_write_timeout(Some(PATIENCE)).expect("a socket option");
-        Self { stream, next_id: 1 }
+        Self { stream, next_id: 1, client_id: "kit".to_owned() }
+    }
+
+    /// With this client id from now on.
+    pub fn named(mut self, client_id: &str) -> Self {
+        client_id.clone_into(&mut self.client_id);
+        self
     }
 
     /// Sends a request; the id its answer will carry.
@@ -103,8 +110,8 @@ impl Client {
         frame.put_i16(R::KEY);
         frame.put_i16(version);
         frame.put_i32(id);
-        frame.put_i16(3);
-        frame.put_slice(b"kit");
+        frame.put_i16(self.client_id.len() as i16);
+        frame.put_slice(self.client_id.as_bytes());
         if R::header_version(version) == 2 {
             frame.put_u8(0);
         }

@@ -4,6 +4,7 @@ mod damage;
 mod durability;
 mod epochs;
 mod fetch;
+mod group_hostile;
 mod hostile;
 mod idempotence;
 #[path = "../kit/mod.rs"]
