@@ -11,6 +11,7 @@ pub use crate::coordinators::startup::StartError;
 use crate::coordinators::startup::{self, Opened};
 use crate::dynamic_config::DynamicConfig;
 use crate::fetch::session::SessionCache;
+use crate::lag::LostTails;
 use crate::net::{BoundListener, ConnectionInfo, ListenerSpec, Listeners, Reactors, Serving};
 use crate::partition::Partition;
 use crate::partition::flusher::Flusher;
@@ -77,6 +78,8 @@ pub struct Node {
     pub config: Arc<Config>,
     /// Where `now` comes from.
     pub clock: Clock,
+    /// When this run began to serve.
+    pub started_at_ms: i64,
     /// Who may do what.
     pub authorizer: Arc<dyn Authorizer>,
     /// How much a client may use.
@@ -90,6 +93,7 @@ pub struct Node {
     pub(crate) producer_ids: ProducerIds,
     pub(crate) controller: Controller,
     pub(crate) groups: GroupCoordinator,
+    pub(crate) lost_tails: LostTails,
     pub(crate) dynamic: Arc<DynamicConfig>,
     pub(crate) published: Arc<Published>,
     /// Listeners whose clients are told the address they came in on.
@@ -260,6 +264,7 @@ impl Broker {
             node_id,
             cluster_id,
             broker_epoch,
+            started_at_ms: clock.now_ms(),
             clock,
             authorizer: Arc::new(AllowAll),
             quota: Arc::new(Unlimited),
@@ -270,6 +275,7 @@ impl Broker {
             producer_ids: ProducerIds::default(),
             controller,
             groups,
+            lost_tails: LostTails::default(),
             published,
             dynamic,
             of_connection: listeners_of_connection(&config),

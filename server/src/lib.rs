@@ -11,6 +11,7 @@ pub mod coordinators;
 mod dynamic_config;
 pub mod errors;
 pub mod fetch;
+pub mod lag;
 pub mod limits;
 pub mod net;
 pub mod partition;

@@ -205,9 +205,23 @@ impl GroupShard {
         admin::delete_group(&self.hard, &mut self.soft, now, ticket, group_id)
     }
 
-    /// Every committed offset of this shard, for lag.
+    /// Every committed offset of this shard, in order.
     pub fn committed_offsets(&self) -> impl Iterator<Item = (OffsetTarget<'_>, CommittedOffset<'_>)> {
-        self.hard.offsets.iter()
+        self.committed_offsets_after(None)
+    }
+
+    /// The committed offsets after this one, for whoever takes them page by page.
+    pub fn committed_offsets_after<'a>(
+        &'a self,
+        last: Option<OffsetTarget<'_>>,
+    ) -> impl Iterator<Item = (OffsetTarget<'a>, CommittedOffset<'a>)> {
+        self.hard.offsets.iter_after(last)
+    }
+
+    /// What a group has committed for a partition.
+    #[must_use]
+    pub fn committed_offset(&self, group: &str, topic: &str, partition: i32) -> Option<CommittedOffset<'_>> {
+        self.hard.offsets.get(group, topic, partition)
     }
 
     /// The cluster's metadata changed: groups look at their topics again, offsets of deleted topics go.

@@ -7,6 +7,7 @@
 
 use super::{Api, RequestContext, no_answer};
 use crate::auth::{Operation, Resource};
+use crate::lag;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::offset_fetch_request::{OffsetFetchRequestGroup, OffsetFetchRequestTopic, OffsetFetchRequestTopics};
 use kafka_protocol::messages::offset_fetch_response::{
@@ -59,6 +60,7 @@ async fn group_offsets(ctx: &RequestContext, mut asked: OffsetFetchRequestGroup,
             if all {
                 group.topics.retain(|topic| may_describe(&topic.name));
             }
+            lag::clamp_to_log(&ctx.node, &mut group);
             group.topics.append(&mut refused);
             group
         }

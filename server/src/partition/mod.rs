@@ -331,6 +331,12 @@ impl Partition {
         self.lock().log.as_ref().map(offsets_of)
     }
 
+    /// The offsets, when this broker leads the partition.
+    #[must_use]
+    pub fn offsets_as_leader(&self) -> Option<Offsets> {
+        self.lock().leader_log(-1).ok().map(offsets_of)
+    }
+
     /// Runs `f` on the log, for the background and for shutdown. Readers that wait are woken when it moved what they see.
     pub fn with_log<T>(&self, f: impl FnOnce(&mut PartitionLog) -> T) -> Option<T> {
         let mut state = self.lock();

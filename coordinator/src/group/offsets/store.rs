@@ -207,12 +207,22 @@ impl Offsets {
         committed.into_iter().chain(open).min()
     }
 
-    /// Every committed offset.
-    pub(in super::super) fn iter(&self) -> impl Iterator<Item = (OffsetTarget<'_>, CommittedOffset<'_>)> {
-        self.committed.iter().flat_map(|(group, offsets)| {
+    /// Committed offsets in order, those after `last`.
+    pub(in super::super) fn iter_after<'a>(
+        &'a self,
+        last: Option<OffsetTarget<'_>>,
+    ) -> impl Iterator<Item = (OffsetTarget<'a>, CommittedOffset<'a>)> {
+        let from = last.map_or(Bound::Unbounded, |last| Bound::Included(last.group));
+        let all = self.committed.range::<GroupId, _>((from, Bound::Unbounded)).flat_map(|(group, offsets)| {
             offsets.iter().flat_map(move |(topic, offsets)| {
                 offsets.iter().map(move |(partition, offset)| (OffsetTarget { group, topic, partition }, offset))
             })
+        });
+        // Only the group of the last page is gone through twice.
+        let last = last.map(|last| (last.group.clone(), Arc::clone(last.topic), last.partition));
+        all.skip_while(move |(target, _)| {
+            last.as_ref()
+                .is_some_and(|(group, topic, partition)| (target.group, target.topic, target.partition) <= (group, topic, *partition))
         })
     }
 }

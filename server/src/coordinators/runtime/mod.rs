@@ -212,14 +212,25 @@ impl<S: CoordinatorShard> Runtime<S> {
         Ok(replies)
     }
 
-    /// Reads every active shard, in order of partitions. Nothing that is not committed yet may be told to a client from it.
-    pub(crate) fn inspect<T>(&self, mut look: impl FnMut(&S) -> T) -> Vec<T> {
+    /// How many shards there are, here or elsewhere.
+    pub(crate) fn places(&self) -> usize {
+        self.inner.cells.load().len()
+    }
+
+    /// The shard that `id` belongs to.
+    pub(crate) fn place_of(&self, id: &str) -> Option<usize> {
+        let count = i32::try_from(self.places()).ok().filter(|count| *count > 0)?;
+        usize::try_from(partition_for(id, count)).ok()
+    }
+
+    /// Reads a shard, if it is active here. Nothing that is not committed yet may be told to a client from it.
+    pub(crate) fn inspect_at<T>(&self, place: usize, look: impl FnOnce(&S) -> T) -> Option<T> {
         let cells = self.inner.cells.load();
-        let look = |cell: &Arc<Cell<S>>| match &self.inner.lock(cell).phase {
+        let cell = cells.get(place)?.as_ref()?;
+        match &self.inner.lock(cell).phase {
             Phase::Active(shard) => Some(look(shard)),
             _ => None,
-        };
-        cells.iter().flatten().filter_map(look).collect()
+        }
     }
 
     /// Follows the metadata image: shards come, go and look at what changed. Called by the controller thread in commit order, after the
