@@ -6,9 +6,13 @@
 
 mod batches;
 mod cluster;
+mod committed;
 mod configs;
+mod consumers;
 mod fetch;
+mod groups;
 mod idempotence;
+mod members;
 mod metadata;
 mod offsets;
 mod produce;
@@ -45,6 +49,10 @@ pub(crate) fn tell_all(address: SocketAddr, strict: bool, only: &str) -> Book {
         cluster::STORIES,
         topics::STORIES,
         configs::STORIES,
+        groups::STORIES,
+        members::STORIES,
+        committed::STORIES,
+        consumers::STORIES,
     ];
     for story in all.into_iter().flatten().filter(|story| story.name.contains(only)) {
         for version in story.versions.clone() {
