@@ -6,6 +6,7 @@ use crate::java::Java;
 use crate::toolchain::{has, installed, step};
 use crate::workspace_root;
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
@@ -113,6 +114,56 @@ fn python_member(client: &'static str) -> Toolchain<Launcher> {
     Ok(words(move || {
         let mut command = Command::new(venv.join("bin/python"));
         command.arg(sources.join("member.py")).arg(format!("client={client}"));
+        command
+    }))
+}
+
+const DEFAULTS: &[Protocol] = &[classic("default")];
+
+const fn stock(name: &'static str, eager_commit: &'static str, install: fn() -> Toolchain<Launcher>) -> Client {
+    Client { name, protocols: DEFAULTS, install, clean_commit: "auto", eager_commit, foreign_voice: None }
+}
+
+/// kafkajs with its defaults.
+pub static KAFKAJS: Client = stock("kafkajs", "auto", || {
+    let sources = workspace_root().join("compat-tests/node");
+    let (package, lock) = (sources.join("package.json"), sources.join("package-lock.json"));
+    // crc32 came to Node.js 20.15.
+    if !has("npm", "--version") || !has("node", "--version") {
+        return Err("node and npm are not on the path (Debian: apt install nodejs npm)".to_owned());
+    }
+    let modules = installed("node", &[&package, &lock], |into| {
+        for file in [&package, &lock] {
+            std::fs::copy(file, into.join(file.file_name().unwrap_or_default())).map_err(|error| error.to_string())?;
+        }
+        step(Command::new("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(into))
+    })?;
+    Ok(words(move || {
+        let mut command = Command::new("node");
+        command.env("NODE_PATH", modules.join("node_modules")).arg(sources.join("member.js"));
+        command
+    }))
+});
+
+/// franz-go with its defaults.
+pub static FRANZ_GO: Client = stock("franz-go", "sync", || go_member("franz-go"));
+
+/// Sarama with its defaults.
+pub static SARAMA: Client = stock("sarama", "sync", || go_member("sarama"));
+
+fn go_member(client: &'static str) -> Toolchain<Launcher> {
+    if !has("go", "version") {
+        return Err("go is not on the path (https://go.dev/dl)".to_owned());
+    }
+    let sources = workspace_root().join("compat-tests/go");
+    let files: Vec<PathBuf> = ["go.mod", "go.sum", "member.go", "franz.go", "sarama.go"].iter().map(|file| sources.join(file)).collect();
+    let files: Vec<&Path> = files.iter().map(PathBuf::as_path).collect();
+    let built = installed("go", &files, |into| {
+        step(Command::new("go").args(["build", "-mod=readonly", "-o"]).arg(into.join("member")).arg(".").current_dir(&sources))
+    })?;
+    Ok(words(move || {
+        let mut command = Command::new(built.join("member"));
+        command.arg(format!("client={client}"));
         command
     }))
 }
