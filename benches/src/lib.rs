@@ -6,6 +6,7 @@ pub mod args;
 pub mod batch;
 pub mod client;
 pub mod compare;
+pub mod groups;
 pub mod load;
 pub mod payload;
 pub mod percentiles;

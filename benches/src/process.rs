@@ -3,6 +3,7 @@
 use anyhow::{Context, Result};
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+use std::collections::BTreeMap;
 use std::fs;
 
 /// Runs the calling thread, and what it starts from now on, on one core only. Returns the cores it could run on before.
@@ -32,6 +33,49 @@ fn parse_cpu_seconds(stat: &str, ticks_per_second: u64) -> Option<f64> {
     let user: u64 = fields.next()?.parse().ok()?;
     let system: u64 = fields.next()?.parse().ok()?;
     Some((user + system) as f64 / ticks_per_second as f64)
+}
+
+/// CPU time of each thread of a process at one moment, in nanoseconds.
+#[derive(Clone, Debug)]
+pub struct CpuSnapshot {
+    pid: u32,
+    threads: BTreeMap<u32, u64>,
+    /// Of the whole process, ended threads included, in clock ticks.
+    process_seconds: f64,
+}
+
+impl CpuSnapshot {
+    /// Reads `/proc/PID/task/*/schedstat`.
+    pub fn take(pid: u32) -> Result<Self> {
+        let path = format!("/proc/{pid}/task");
+        let mut threads = BTreeMap::new();
+        for entry in fs::read_dir(&path).with_context(|| path.clone())? {
+            let entry = entry?;
+            let Some(id) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+            // A thread may end while the directory is read.
+            let Ok(stat) = fs::read_to_string(entry.path().join("schedstat")) else { continue };
+            let spent = stat.split_ascii_whitespace().next().and_then(|field| field.parse().ok());
+            threads.insert(id, spent.with_context(|| format!("schedstat of thread {id}: {stat}"))?);
+        }
+        Ok(Self { pid, threads, process_seconds: cpu_seconds(pid)? })
+    }
+
+    /// Whose it is.
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// CPU seconds the process has spent since then. What a thread spent that ended meanwhile is only known in clock ticks.
+    pub fn seconds_since(&self) -> Result<f64> {
+        Ok(self.seconds_until(&Self::take(self.pid)?))
+    }
+
+    fn seconds_until(&self, later: &Self) -> f64 {
+        let spent = later.threads.iter().map(|(id, spent)| spent.saturating_sub(self.threads.get(id).copied().unwrap_or(0)));
+        let seconds = spent.sum::<u64>() as f64 / 1e9;
+        let ended = self.threads.keys().any(|id| !later.threads.contains_key(id));
+        if ended { seconds.max(later.process_seconds - self.process_seconds) } else { seconds }
+    }
 }
 
 /// CPU seconds of the whole machine since it came up.
@@ -123,6 +167,17 @@ mod tests {
         let stat = "42 (a) b (c)) S 1 42 42 0 -1 4194304 100 0 0 0 250 50 0 0 20 0 3 0 100 1000 10";
         assert_eq!(parse_cpu_seconds(stat, 100), Some(3.0));
         assert_eq!(parse_cpu_seconds("42 (x) S 1", 100), None);
+    }
+
+    #[test]
+    fn threads_that_come_and_go_are_counted() {
+        let snapshot =
+            |threads: &[(u32, u64)], process_seconds| CpuSnapshot { pid: 1, threads: threads.iter().copied().collect(), process_seconds };
+        let before = snapshot(&[(1, 5_000_000), (2, 1_000_000)], 0.01);
+        assert_eq!(before.seconds_until(&snapshot(&[(1, 6_000_000), (2, 1_000_000), (3, 2_000_000)], 0.02)), 0.003);
+        assert_eq!(before.seconds_until(&snapshot(&[(1, 6_000_000)], 0.51)), 0.5, "thread 2 has ended, so only ticks tell");
+        let own = CpuSnapshot::take(std::process::id()).unwrap();
+        assert!(own.threads.values().any(|spent| *spent > 0) && own.seconds_since().unwrap() < 60.0);
     }
 
     #[test]

@@ -3,14 +3,13 @@
 use anyhow::{Context, Result};
 use clap::Parser;
 use ottla_benches::compare::cells::{CELLS, Loader};
-use ottla_benches::compare::report::{Sample, table};
+use ottla_benches::compare::report::{Sample, commit, table};
 use ottla_benches::compare::systems::{Instance, System};
 use ottla_benches::payload::Random;
 use ottla_benches::process;
 use std::fs::File;
 use std::io::Write;
 use std::path::PathBuf;
-use std::process::Command;
 
 /// Every system does every cell in every round; the order changes. Programs default to those next to this one.
 #[derive(Debug, Parser)]
@@ -84,7 +83,7 @@ fn main() -> Result<()> {
     println!("- layout: broker on core {}, load on core {}, loopback", arguments.broker_core, arguments.load_core);
     println!("- load average before {load_before}, after {}", process::load_average());
     println!("- {} rounds, median (lowest-highest); ratios are taken within a round", arguments.rounds);
-    println!("{}", table(&samples));
+    println!("{}", table(&samples, "probe"));
     Ok(())
 }
 
@@ -136,13 +135,4 @@ fn measure_starts(arguments: &Arguments, systems: &[System], loader: &Loader<'_>
         }
     }
     Ok(())
-}
-
-fn commit() -> String {
-    let git = |arguments: &[&str]| {
-        Command::new("git").args(arguments).output().map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned())
-    };
-    let id = git(&["rev-parse", "--short=12", "HEAD"]).unwrap_or_default();
-    let changed = git(&["status", "--porcelain", "--untracked-files=no"]).is_ok_and(|list| !list.is_empty());
-    if changed { format!("{id} with local changes") } else { id }
 }

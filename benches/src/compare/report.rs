@@ -1,8 +1,9 @@
-//! The table: medians over rounds, and the median of the ratios to the probe taken round by round.
+//! The table: medians over rounds, and the median of the ratios to one of the systems taken round by round.
 
 use crate::percentiles::Sorted;
 use serde_json::Value;
 use std::fmt::Write;
+use std::process::Command;
 
 /// One line of `load`, and where it came from.
 #[derive(Clone, Debug)]
@@ -62,12 +63,39 @@ fn columns(load: &str) -> &'static [(&'static str, &'static str)] {
             ("broker_rss_kib_after", "RSS KiB"),
             ("connects_per_s", "connects/s"),
         ],
+        "group" => &[
+            ("broker_cpu_ms", "broker CPU ms"),
+            ("stable_ms", "stable after ms"),
+            ("requests", "requests"),
+            ("rounds", "rounds"),
+            ("us_per_request", "us/request"),
+            ("other_cores", "other cores"),
+        ],
+        "heartbeat" | "offsets" => &[
+            ("us_per_request", "broker us/request"),
+            ("requests_per_s", "requests/s"),
+            ("load_cores", "load cores"),
+            ("broker_rss_kib", "RSS KiB"),
+            ("other_cores", "other cores"),
+        ],
+        "reload" => &[
+            ("after_listening_ms", "listening to loaded ms"),
+            ("loaded_ms", "exec to loaded ms"),
+            ("start_cpu_s", "CPU s"),
+            ("rss_bytes_per_offset", "RSS bytes/offset"),
+            ("broker_rss_kib", "RSS KiB"),
+            ("committed_s", "committed in s"),
+            ("stopped_ms", "stopped in ms"),
+        ],
         _ => &[],
     }
 }
 
-/// Markdown for everything that was measured.
-pub fn table(samples: &[Sample]) -> String {
+/// All loads, in the order in which they are shown.
+const LOADS: [&str; 9] = ["produce", "fetch", "latency", "start", "idle", "group", "heartbeat", "offsets", "reload"];
+
+/// Markdown for everything that was measured; ratios are to the system called `base`.
+pub fn table(samples: &[Sample], base: &str) -> String {
     let mut out = String::new();
     let mut labels: Vec<(&str, &str)> = Vec::new();
     for sample in samples {
@@ -77,14 +105,14 @@ pub fn table(samples: &[Sample]) -> String {
         }
     }
     let mut last_load = "";
-    labels.sort_by_key(|(load, _)| ["produce", "fetch", "latency", "start", "idle"].iter().position(|known| known == load));
+    labels.sort_by_key(|(load, _)| LOADS.iter().position(|known| known == load));
     for (load, label) in labels {
         let columns = columns(load);
         let Some(&(main, main_title)) = columns.first() else { continue };
         if load != last_load {
             let titles: Vec<&str> = columns.iter().map(|(_, title)| *title).collect();
             // Writing to a String cannot fail.
-            let _ = writeln!(out, "\n| cell | system | {} | x probe ({main_title}) |", titles.join(" | "));
+            let _ = writeln!(out, "\n| cell | system | {} | x {base} ({main_title}) |", titles.join(" | "));
             let _ = writeln!(out, "|---|---|{}---|", "---|".repeat(columns.len()));
             last_load = load;
         }
@@ -93,7 +121,7 @@ pub fn table(samples: &[Sample]) -> String {
         systems.dedup();
         for system in systems {
             let cells: Vec<String> = columns.iter().map(|(field, _)| spread(&values(samples, system, label, field))).collect();
-            let ratio = spread(&ratios(samples, system, label, main));
+            let ratio = spread(&ratios(samples, system, base, label, main));
             let _ = writeln!(out, "| {label} | {system} | {} | {ratio} |", cells.join(" | "));
         }
     }
@@ -104,13 +132,13 @@ fn values(samples: &[Sample], system: &str, label: &str, field: &str) -> Vec<f64
     samples.iter().filter(|sample| sample.is_of(system, label)).filter_map(|sample| sample.number(field)).collect()
 }
 
-/// The system's value over the probe's, for every round that has both.
-fn ratios(samples: &[Sample], system: &str, label: &str, field: &str) -> Vec<f64> {
+/// The system's value over the base's, for every round that has both.
+fn ratios(samples: &[Sample], system: &str, base: &str, label: &str, field: &str) -> Vec<f64> {
     let of_system = samples.iter().filter(|sample| sample.is_of(system, label));
     of_system
         .filter_map(|sample| {
-            let probe = samples.iter().find(|other| other.round == sample.round && other.is_of("probe", label))?;
-            let (value, limit) = (sample.number(field)?, probe.number(field)?);
+            let limit = samples.iter().find(|other| other.round == sample.round && other.is_of(base, label))?;
+            let (value, limit) = (sample.number(field)?, limit.number(field)?);
             (limit > 0.0).then_some(value / limit)
         })
         .collect()
@@ -136,6 +164,16 @@ fn short(value: f64) -> String {
     }
 }
 
+/// The commit of the directory we are started in, for the head of a report.
+pub fn commit() -> String {
+    let git = |arguments: &[&str]| {
+        Command::new("git").args(arguments).output().map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    };
+    let id = git(&["rev-parse", "--short=12", "HEAD"]).unwrap_or_default();
+    let changed = git(&["status", "--porcelain", "--untracked-files=no"]).is_ok_and(|list| !list.is_empty());
+    if changed { format!("{id} with local changes") } else { id }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -156,8 +194,8 @@ mod tests {
             sample(2, "probe", 2.0),
             sample(3, "ottla", 100.0),
         ];
-        assert_eq!(ratios(&samples, "ottla", "fetch 1k", "cpu_s_per_gb"), [2.0, 0.8, 1.5]);
-        let table = table(&samples);
+        assert_eq!(ratios(&samples, "ottla", "probe", "fetch 1k", "cpu_s_per_gb"), [2.0, 0.8, 1.5]);
+        let table = table(&samples, "probe");
         assert!(table.contains("| fetch 1k | probe | **2.00** (1.00-10.0) | - |"), "{table}");
         assert!(table.contains("| **1.50** (0.800-2.00) |"), "{table}");
     }

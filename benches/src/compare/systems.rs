@@ -17,6 +17,8 @@ pub struct System {
     /// What is run; `{port}` and `{dir}` are filled in.
     pub command: Vec<String>,
     kafka_class_path: Option<String>,
+    /// Configuration beside its defaults, as in server.properties.
+    settings: Vec<(String, String)>,
     /// Gigabytes to produce and fetch per cell before anything counts.
     pub warm_up_gb: f64,
 }
@@ -25,13 +27,13 @@ impl System {
     /// The ceiling probe.
     pub fn probe(program: &Path) -> Self {
         let command = words(program, &["--port", "{port}", "--data-dir", "{dir}"]);
-        Self { name: "probe", command, kafka_class_path: None, warm_up_gb: 0.1 }
+        Self { name: "probe", command, kafka_class_path: None, settings: Vec::new(), warm_up_gb: 0.1 }
     }
 
     /// Ottla with its defaults.
     pub fn ottla(name: &'static str, program: &Path) -> Self {
         let command = words(program, &["--port", "{port}", "--data-dir", "{dir}"]);
-        Self { name, command, kafka_class_path: None, warm_up_gb: 0.1 }
+        Self { name, command, kafka_class_path: None, settings: Vec::new(), warm_up_gb: 0.1 }
     }
 
     /// Apache Kafka from a directory of jars, with its defaults and 1 GiB of heap.
@@ -41,7 +43,17 @@ impl System {
         let options = ["-Xms1g", "-Xmx1g", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20", "-XX:InitiatingHeapOccupancyPercent=35"];
         let mut command = words(java, &options);
         command.extend(["-cp".to_owned(), class_path.clone(), "kafka.Kafka".to_owned(), "{dir}/server.properties".to_owned()]);
-        Self { name: "kafka", command, kafka_class_path: Some(class_path), warm_up_gb: 2.0 }
+        Self { name: "kafka", command, kafka_class_path: Some(class_path), settings: Vec::new(), warm_up_gb: 2.0 }
+    }
+
+    /// The same with a key of its configuration set.
+    #[must_use]
+    pub fn with_setting(mut self, key: &str, value: &str) -> Self {
+        self.settings.push((key.to_owned(), value.to_owned()));
+        if self.kafka_class_path.is_none() {
+            self.command.extend(["--override".to_owned(), format!("{key}={value}")]);
+        }
+        self
     }
 
     /// Starts it in an empty directory, on one core if asked to, and waits until it takes connections.
@@ -49,17 +61,22 @@ impl System {
         std::fs::create_dir_all(directory).with_context(|| directory.display().to_string())?;
         let port = free_port()?;
         if let Some(class_path) = &self.kafka_class_path {
-            format_kafka(class_path, directory, port)?;
+            format_kafka(class_path, directory, port, &self.settings)?;
         }
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        let running = self.run(address, directory, core)?;
+        Ok(Instance { running, address, directory: directory.to_owned(), system: self.clone(), core })
+    }
+
+    fn run(&self, address: SocketAddr, directory: &Path, core: Option<usize>) -> Result<Running> {
         let cores = core.map(process::pin_to_core).transpose()?;
-        let running = Running::start(&self.command, port, directory);
+        let running = Running::start(&self.command, address.port(), directory);
         if let Some(cores) = cores {
             process::run_on(&cores)?;
         }
         let mut running = running?;
-        let address = SocketAddr::from(([127, 0, 0, 1], port));
         running.wait_until_listening(address, PATIENCE).with_context(|| self.name)?;
-        Ok(Instance { running, address, directory: directory.to_owned() })
+        Ok(running)
     }
 
     /// True when its start needs more than one command on an empty directory.
@@ -77,12 +94,26 @@ pub struct Instance {
     running: Running,
     pub address: SocketAddr,
     directory: PathBuf,
+    system: System,
+    core: Option<usize>,
 }
 
 impl Instance {
     /// Its process id.
     pub fn pid(&self) -> u32 {
         self.running.pid()
+    }
+
+    /// Ends it, cleanly.
+    pub fn stop(&mut self) {
+        self.running.end();
+    }
+
+    /// Ends it if it runs, starts it again on what it left, and waits until it takes connections.
+    pub fn restart(&mut self) -> Result<()> {
+        self.stop();
+        self.running = self.system.run(self.address, &self.directory, self.core)?;
+        Ok(())
     }
 }
 
@@ -94,9 +125,9 @@ impl Drop for Instance {
     }
 }
 
-fn format_kafka(class_path: &str, directory: &Path, port: u16) -> Result<()> {
+fn format_kafka(class_path: &str, directory: &Path, port: u16, settings: &[(String, String)]) -> Result<()> {
     let controller_port = free_port()?;
-    let properties = format!(
+    let mut properties = format!(
         "process.roles=broker,controller\nnode.id=1\ncontroller.quorum.voters=1@127.0.0.1:{controller_port}\n\
          listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}\ncontroller.listener.names=CONTROLLER\n\
          listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT\nlog.dirs={}/data\n\
@@ -104,6 +135,9 @@ fn format_kafka(class_path: &str, directory: &Path, port: u16) -> Result<()> {
          log.segment.delete.delay.ms=1000\n",
         directory.display()
     );
+    for (key, value) in settings {
+        properties.push_str(&format!("{key}={value}\n"));
+    }
     let path = directory.join("server.properties");
     std::fs::write(&path, properties)?;
     let path = path.display().to_string();

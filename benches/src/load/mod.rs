@@ -29,8 +29,7 @@ pub struct Target {
 /// Wall clock and the broker's CPU clock, both running.
 #[derive(Debug)]
 pub struct Meter {
-    broker_pid: Option<u32>,
-    broker_cpu_seconds: f64,
+    broker: Option<process::CpuSnapshot>,
     own_cpu_seconds: f64,
     machine: process::MachineCpu,
     started: Instant,
@@ -39,17 +38,22 @@ pub struct Meter {
 impl Meter {
     /// Starts both clocks.
     pub fn start(target: &Target) -> Result<Self> {
-        let broker_cpu_seconds = target.broker_pid.map_or(Ok(0.0), process::cpu_seconds)?;
+        Self::of(target.broker_pid)
+    }
+
+    /// Starts both clocks; the broker's needs its process id.
+    pub fn of(broker_pid: Option<u32>) -> Result<Self> {
         let own_cpu_seconds = process::cpu_seconds(std::process::id())?;
         let machine = process::machine_cpu()?;
-        Ok(Self { broker_pid: target.broker_pid, broker_cpu_seconds, own_cpu_seconds, machine, started: Instant::now() })
+        let broker = broker_pid.map(process::CpuSnapshot::take).transpose()?;
+        Ok(Self { broker, own_cpu_seconds, machine, started: Instant::now() })
     }
 
     /// Reads both clocks, and the broker's memory.
     pub fn stop(&self) -> Result<Reading> {
         let seconds = self.started.elapsed().as_secs_f64();
-        let broker = match self.broker_pid {
-            Some(pid) => Some((process::cpu_seconds(pid)? - self.broker_cpu_seconds, process::memory(pid)?)),
+        let broker = match &self.broker {
+            Some(before) => Some((before.seconds_since()?, process::memory(before.pid())?)),
             None => None,
         };
         let machine = process::machine_cpu()?;
@@ -86,12 +90,36 @@ impl Reading {
         line.set("seconds", rounded(self.seconds));
         line.set("mb_per_s", rounded(bytes as f64 / 1e6 / self.seconds));
         line.set("records_per_s", rounded(records as f64 / self.seconds));
+        if let Some((cpu, _)) = self.broker {
+            line.set("cpu_s_per_gb", rounded(cpu / (bytes as f64 / 1e9)));
+        }
+        self.write_common(line, requests);
+    }
+
+    /// Writes what is of use where no records go through.
+    pub fn write_requests(&self, line: &mut Line, requests: u64) {
+        line.set("requests", requests);
+        line.set("seconds", rounded(self.seconds));
+        line.set("requests_per_s", rounded(requests as f64 / self.seconds));
+        self.write_common(line, requests);
+    }
+
+    /// Wall time.
+    pub fn seconds(&self) -> f64 {
+        self.seconds
+    }
+
+    /// CPU time of the broker, 0 when it was not measured.
+    pub fn broker_cpu_seconds(&self) -> f64 {
+        self.broker.map_or(0.0, |(cpu, _)| cpu)
+    }
+
+    fn write_common(&self, line: &mut Line, requests: u64) {
         line.set("load_cores", rounded(self.load_cores));
         line.set("other_cores", rounded(self.other_cores));
         line.set("steal_cores", rounded(self.steal_cores));
         if let Some((cpu, memory)) = self.broker {
             line.set("broker_cpu_s", rounded(cpu));
-            line.set("cpu_s_per_gb", rounded(cpu / (bytes as f64 / 1e9)));
             line.set("us_per_request", rounded(cpu * 1e6 / requests as f64));
             line.set("broker_rss_kib", memory.rss_kib);
         }
@@ -118,14 +146,19 @@ impl Line {
 
     /// Prints it.
     pub fn print(self) {
-        println!("{}", Value::Object(self.0));
+        println!("{}", self.value());
+    }
+
+    /// The object.
+    pub fn value(self) -> Value {
+        Value::Object(self.0)
     }
 }
 
-fn rounded(value: f64) -> f64 {
+pub(crate) fn rounded(value: f64) -> f64 {
     (value * 1e4).round() / 1e4
 }
 
-fn now_ms() -> i64 {
+pub(crate) fn now_ms() -> i64 {
     SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_millis() as i64)
 }
