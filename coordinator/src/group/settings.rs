@@ -11,6 +11,8 @@ pub struct GroupSettings {
     pub initial_rebalance_delay_ms: i64,
     /// `group.max.size`
     pub max_size: usize,
+    /// `message.max.bytes`: what a record may take, unless the topic of the shard has a limit of its own.
+    pub message_max_bytes: usize,
     /// `group.coordinator.rebalance.protocols` has `consumer`.
     pub consumer_protocol_enabled: bool,
     /// `group.consumer.session.timeout.ms`
@@ -50,6 +52,7 @@ impl Default for GroupSettings {
             max_session_timeout_ms: 1_800_000,
             initial_rebalance_delay_ms: 3_000,
             max_size: i32::MAX as usize,
+            message_max_bytes: 1_048_588,
             consumer_protocol_enabled: true,
             consumer_session_timeout_ms: 45_000,
             consumer_min_session_timeout_ms: 45_000,

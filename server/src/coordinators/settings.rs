@@ -11,6 +11,7 @@ pub(crate) fn group_settings(config: &Config) -> GroupSettings {
         max_session_timeout_ms: config.group_max_session_timeout_ms(),
         initial_rebalance_delay_ms: config.group_initial_rebalance_delay_ms(),
         max_size: config.group_max_size(),
+        message_max_bytes: config.message_max_bytes() as usize,
         consumer_protocol_enabled: config.group_consumer_protocol_enabled(),
         consumer_session_timeout_ms: config.group_consumer_session_timeout_ms(),
         consumer_min_session_timeout_ms: config.group_consumer_min_session_timeout_ms(),

@@ -5,6 +5,7 @@ use super::member::ClassicMember;
 use super::state::ClassicState;
 use super::subscription;
 use crate::group::names::MemberId;
+use crate::partitioner::java_hash;
 use crate::timers::Millis;
 use kafka_protocol::ResponseError;
 use std::collections::{BTreeMap, BTreeSet};
@@ -182,7 +183,7 @@ impl ClassicGroup {
         self.supporters.get(protocol).copied().unwrap_or(0) == self.members.len()
     }
 
-    /// The protocol known to all that most members like best; of equals, the first by name. `None` without members.
+    /// The protocol known to all that most members like best. `None` without members.
     pub(super) fn vote(&self) -> Option<Arc<str>> {
         let mut votes: BTreeMap<&Arc<str>, usize> = BTreeMap::new();
         for member in self.members.values() {
@@ -190,8 +191,9 @@ impl ClassicGroup {
                 *votes.entry(name).or_default() += 1;
             }
         }
-        let most = votes.values().max()?;
-        votes.iter().find(|(_, count)| *count == most).map(|(name, _)| Arc::clone(name))
+        let most = *votes.values().max()?;
+        let best = votes.into_iter().filter(|(_, count)| *count == most).map(|(name, _)| name);
+        best.min_by_key(|name| tie_break(name)).map(Arc::clone)
     }
 
     /// Starts the next generation with the members there are, or empties the group.
@@ -255,4 +257,11 @@ impl ClassicGroup {
         }
         if self.members.contains_key(member_id) { Ok(()) } else { Err(ResponseError::UnknownMemberId) }
     }
+}
+
+/// Of protocols with as many votes, Kafka takes the one that comes first in a `java.util.HashMap`: an order that clients can see.
+fn tie_break(protocol: &str) -> i32 {
+    const BUCKETS: i32 = 16;
+    let hash = java_hash(protocol);
+    (hash ^ (hash.cast_unsigned() >> 16).cast_signed()) & (BUCKETS - 1)
 }

@@ -220,11 +220,15 @@ impl Join<'_> {
     fn replace_static_member(&mut self, old_id: &MemberId, new_id: MemberId) {
         let old_leader = self.turn.group.leader.clone();
         self.rename_static_member(old_id, &new_id);
+        let unchanged = self.turn.group.member(new_id.as_str()).cloned();
         // With the session timeout from before, as Kafka does; the first heartbeat brings the new one.
         self.turn.restart_session(new_id.as_str());
         self.update_member(new_id.as_str());
         match self.turn.group.state {
-            ClassicState::Stable if self.turn.group.vote() == self.turn.group.protocol => self.keep_generation(&new_id, old_leader),
+            ClassicState::Stable if self.turn.group.vote() == self.turn.group.protocol => match self.turn.write_if_it_fits() {
+                Ok(()) => self.keep_generation(&new_id, old_leader),
+                Err(error) => self.undo_replacement(old_id, unchanged, error),
+            },
             // The leader may assign to the old id any moment.
             ClassicState::Stable | ClassicState::CompletingRebalance => self.turn.prepare_rebalance(),
             _ => self.turn.complete_if_all_joined(),
@@ -254,9 +258,26 @@ impl Join<'_> {
         }
     }
 
+    /// The new id could not be written: the member is again who it was.
+    fn undo_replacement(&mut self, old_id: &MemberId, renamed: Option<ClassicMember>, error: ResponseError) {
+        let Some(renamed) = renamed else { return };
+        let new_id = renamed.member_id.clone();
+        let protocols = renamed.protocols;
+        self.turn.group.update(new_id.as_str(), |member| {
+            member.protocols = protocols;
+            member.rebalance_timeout_ms = renamed.rebalance_timeout_ms;
+            member.session_timeout_ms = renamed.session_timeout_ms;
+            member.parked_join = None;
+        });
+        self.rename_static_member(&new_id, old_id);
+        self.turn.restart_session(old_id.as_str());
+        let mut response = joined(self.turn.group, "");
+        response.error_code = error.code();
+        self.turn.reply(self.ticket, GroupReply::JoinGroup(response));
+    }
+
     /// Nothing changes for the others: the new id is written and the member goes on where it was.
     fn keep_generation(&mut self, new_id: &MemberId, old_leader: Option<MemberId>) {
-        self.turn.write();
         self.turn.group.update(new_id.as_str(), |member| member.parked_join.take());
         let is_leader = self.turn.group.is_leader(new_id.as_str());
         let mut response = joined(self.turn.group, new_id.as_str());

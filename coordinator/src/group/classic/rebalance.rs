@@ -17,7 +17,7 @@ impl Turn<'_> {
     /// Starts a rebalance. The first one of an empty group waits for the initial delay, whoever joins.
     pub(super) fn prepare_rebalance(&mut self) {
         if self.group.state == ClassicState::CompletingRebalance {
-            self.cancel_assignments();
+            self.cancel_assignments(ResponseError::RebalanceInProgress);
         }
         self.group.pending_sync.clear();
         self.cancel_sync_timer();
@@ -113,7 +113,10 @@ impl Turn<'_> {
             member.assignment = Bytes::copy_from_slice(assignment);
         }
         // Written as of the state in which it was made, as Kafka does.
-        self.write();
+        if let Err(error) = self.write_if_it_fits() {
+            self.cancel_assignments(error);
+            return self.prepare_rebalance();
+        }
         for member_id in self.group.members.keys().cloned().collect::<Vec<_>>() {
             let parked = self.group.update(member_id.as_str(), |member| member.parked_sync.take());
             if let (Some(Some(ticket)), Some(member)) = (parked, self.group.member(member_id.as_str())) {
@@ -125,15 +128,15 @@ impl Turn<'_> {
         self.group.become_state(self.now, ClassicState::Stable);
     }
 
-    /// A new rebalance begins before the leader has assigned: those who wait shall join again.
-    fn cancel_assignments(&mut self) {
+    /// There will be no assignment for this generation: those who wait for one are told why.
+    fn cancel_assignments(&mut self, error: ResponseError) {
         for member_id in self.group.members.keys().cloned().collect::<Vec<_>>() {
             let parked = self.group.update(member_id.as_str(), |member| {
                 member.assignment = Bytes::new();
                 member.parked_sync.take()
             });
             if let Some(Some(ticket)) = parked {
-                self.reply(ticket, sync_error(ResponseError::RebalanceInProgress));
+                self.reply(ticket, sync_error(error));
                 self.restart_session(member_id.as_str());
             }
         }

@@ -8,11 +8,16 @@ use super::ClassicTimer;
 use super::group::ClassicGroup;
 use super::member::ClassicMember;
 use crate::effects::Ticket;
+use crate::metadata::TopicName;
+use crate::metadata::image::MetadataImage;
 use crate::timers::{Millis, Timers};
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::join_group_response::JoinGroupResponseMember;
 use kafka_protocol::messages::{JoinGroupResponse, SyncGroupResponse};
 use kafka_protocol::protocol::StrBytes;
+
+/// Where records go.
+const OFFSETS_TOPIC: &str = "__consumer_offsets";
 
 /// What a handling of a group works with.
 pub(super) struct Turn<'a> {
@@ -21,16 +26,17 @@ pub(super) struct Turn<'a> {
     pub(super) settings: &'a GroupSettings,
     pub(super) group: &'a mut ClassicGroup,
     pub(super) effects: GroupEffects,
+    image: &'a MetadataImage,
     timers: &'a mut Timers<TimerKey>,
 }
 
 impl<'a> Turn<'a> {
     /// A turn of a live group, `None` if there is no such group.
     pub(super) fn of(soft: &'a mut Soft, now: Millis, group_id: &str) -> Option<Self> {
-        let Soft { settings, classic, timers, .. } = soft;
+        let Soft { settings, image, classic, timers, .. } = soft;
         let group_id = classic.get_key_value(group_id)?.0.clone();
         let group = classic.get_mut(&group_id)?;
-        Some(Self { now, group_id, settings, group, effects: GroupEffects::default(), timers })
+        Some(Self { now, group_id, settings, group, effects: GroupEffects::default(), image, timers })
     }
 
     /// Answers a request.
@@ -41,6 +47,26 @@ impl<'a> Turn<'a> {
     /// Writes the group as it is now.
     pub(super) fn write(&mut self) {
         self.effects.records.push(self.group.record(&self.group_id));
+    }
+
+    /// Writes the group as it is now, unless it has grown so large that the log would refuse the record: an append that fails costs
+    /// the other groups of the shard a reload.
+    pub(super) fn write_if_it_fits(&mut self) -> Result<(), ResponseError> {
+        const BATCH_AND_RECORD_HEADERS_BYTES: usize = 128;
+        let record = self.group.record(&self.group_id);
+        let size = record.encode().map(|(key, value)| key.len() + value.map_or(0, |value| value.len()) + BATCH_AND_RECORD_HEADERS_BYTES);
+        if !size.is_ok_and(|size| size <= self.record_max_bytes()) {
+            // What Kafka makes of MESSAGE_TOO_LARGE.
+            return Err(ResponseError::UnknownServerError);
+        }
+        self.effects.records.push(record);
+        Ok(())
+    }
+
+    fn record_max_bytes(&self) -> usize {
+        let configs = TopicName::parse(OFFSETS_TOPIC).ok().and_then(|topic| self.image.configs().of_topic(&topic));
+        let own = configs.and_then(|configs| configs.get("max.message.bytes")?.parse().ok());
+        own.unwrap_or(self.settings.message_max_bytes)
     }
 
     /// Removes a member or a pending member with its timer; its parked requests are answered with `error`.

@@ -149,6 +149,18 @@ fn the_protocol_that_most_members_like_best_of_those_all_know_wins() {
 }
 
 #[test]
+fn a_tie_ends_as_in_kafka() {
+    // Asked of Apache Kafka 4.3.1: "sticky" over "range".
+    for (one, other, winner) in [("range", "sticky", "sticky"), ("sticky", "range", "sticky")] {
+        let mut world = World::new();
+        let ticket = world.join(&join("").version(3).protocols(&[(one, b""), (other, b"")]));
+        world.join(&join("").version(3).protocols(&[(other, b""), (one, b"")]));
+        world.rebalance();
+        assert_eq!(world.joined(ticket).protocol_name.as_deref(), Some(winner));
+    }
+}
+
+#[test]
 fn a_protocol_named_twice_counts_once() {
     let mut world = World::new();
     let twice = join("").version(3).protocols(&[("range", b"1"), ("range", b"2")]);

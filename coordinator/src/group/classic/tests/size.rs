@@ -1,4 +1,4 @@
-//! `group.max.size`.
+//! `group.max.size`, and groups too large for a record.
 
 use super::super::ClassicState;
 use super::harness::*;
@@ -56,4 +56,35 @@ fn a_loaded_group_over_capacity_rebalances_and_the_last_to_come_back_are_out() {
     assert_eq!(world.group().members().len(), 2);
     world.rebalance();
     assert_eq!((world.joined(first).error_code, world.joined(second).error_code), (NONE, NONE));
+}
+
+#[test]
+fn an_assignment_too_large_for_a_record_is_an_error_of_its_group_alone() {
+    let mut world = World::with(GroupSettings { message_max_bytes: 2_000, ..GroupSettings::default() });
+    let members = world.joined_group(2);
+    let follower = world.sync(&members[1], &[]);
+    let leader = world.sync(&members[0], &[(&members[0].id, &[7; 2_000])]);
+    assert_eq!((world.synced(follower).error_code, world.synced(leader).error_code), (UNKNOWN_SERVER_ERROR, UNKNOWN_SERVER_ERROR));
+    assert!(world.written.is_empty());
+    assert_eq!(world.state(), ClassicState::PreparingRebalance);
+    assert_eq!(world.heartbeat(&members[1]), REBALANCE_IN_PROGRESS, "they may try again");
+    let tickets = [world.join(&join(&members[0].id)), world.join(&join(&members[1].id))];
+    let members: Vec<Member> =
+        [0, 1].map(|i| Member { id: members[i].id.clone(), generation: world.joined(tickets[i]).generation_id }).into();
+    world.sync_all(&members);
+}
+
+#[test]
+fn a_restarted_static_member_too_large_for_a_record_is_who_it_was() {
+    let mut world = World::with(GroupSettings { message_max_bytes: 2_000, ..GroupSettings::default() });
+    let members = world.static_group(&["a"]);
+    let before: Vec<_> = world.group().members().cloned().collect();
+    let response = world.join_now(&join("").instance("a").session(30_000).protocols(&[("range", &[7; 2_000])]));
+    assert_eq!((response.error_code, &*response.member_id), (UNKNOWN_SERVER_ERROR, ""));
+    assert_eq!((response.leader, response.generation_id), (text(&members[0].id), 1));
+    assert!(world.written.is_empty());
+    assert_eq!(world.group().members().cloned().collect::<Vec<_>>(), before);
+    assert_eq!(world.heartbeat_as(&members[0], Some("a")), NONE);
+    world.advance(i64::from(SESSION_MS));
+    assert_eq!(world.state(), ClassicState::Empty, "its session runs");
 }
