@@ -95,6 +95,11 @@ impl Client {
         Self { stream, next_id: 1, client_id: "kit".to_owned() }
     }
 
+    /// Where it is connected to.
+    pub fn peer(&self) -> SocketAddr {
+        self.stream.peer_addr().expect("connected")
+    }
+
     /// With this client id from now on.
     pub fn named(mut self, client_id: &str) -> Self {
         client_id.clone_into(&mut self.client_id);

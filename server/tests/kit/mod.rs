@@ -8,6 +8,7 @@
 
 mod client;
 mod disks;
+pub mod groups;
 mod records;
 
 pub use client::{Client, FetchOne, name};

@@ -92,6 +92,8 @@ pub struct Seen {
     pub offset: i64,
     /// Timestamp.
     pub timestamp: i64,
+    /// Key.
+    pub key: Option<Vec<u8>>,
     /// Value.
     pub value: Vec<u8>,
     /// Header of its batch.
@@ -106,7 +108,8 @@ pub fn seen(bytes: &[u8]) -> Vec<Seen> {
         for record in records(&view, 64 << 20).expect("records").iter() {
             let record = record.expect("a record");
             let value = record.value.unwrap_or_default().to_vec();
-            out.push(Seen { offset: record.offset.0, timestamp: record.timestamp.0, value, batch: view.header });
+            let key = record.key.map(<[u8]>::to_vec);
+            out.push(Seen { offset: record.offset.0, timestamp: record.timestamp.0, key, value, batch: view.header });
         }
     }
     out

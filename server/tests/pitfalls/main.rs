@@ -1,10 +1,13 @@
 //! Behaviours that break real clients (reference/PITFALLS.md), each as a story against a whole broker. Names begin with the row.
 
+mod commits;
+mod consumers;
 mod damage;
 mod durability;
 mod epochs;
 mod fetch;
 mod group_hostile;
+mod groups;
 mod hostile;
 mod idempotence;
 #[path = "../kit/mod.rs"]
