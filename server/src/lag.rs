@@ -216,12 +216,8 @@ pub(crate) struct LostTails {
 impl LostTails {
     /// Warns once for each partition.
     fn warn(&self, partition: &Partition, topic: &str, group: &str, committed_offset: i64, offsets: &Offsets) {
-        let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
-        if warned.len() >= WARNED_MAX {
-            *warned = HashSet::new();
-        }
         let id = partition.id();
-        if warned.insert((id.topic_id, id.partition)) {
+        if self.is_first(id.topic_id, id.partition) {
             tracing::warn!(
                 topic,
                 partition = id.partition,
@@ -231,5 +227,29 @@ impl LostTails {
                 "the log ends before an offset that was committed in an earlier run: its end was lost; groups go on at the log's end"
             );
         }
+    }
+
+    fn is_first(&self, topic_id: Uuid, partition: i32) -> bool {
+        let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
+        if warned.len() >= WARNED_MAX {
+            *warned = HashSet::new();
+        }
+        warned.insert((topic_id, partition))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_partition_is_warned_about_once_and_no_memory_is_kept_without_bound() {
+        let tails = LostTails::default();
+        assert_eq!([0, 1, 0].map(|partition| tails.is_first(Uuid::from_u128(1), partition)), [true, true, false]);
+        for partition in 2..i32::try_from(WARNED_MAX).expect("a small number") {
+            assert!(tails.is_first(Uuid::from_u128(1), partition));
+        }
+        assert!(tails.is_first(Uuid::from_u128(1), 0), "all were forgotten at the bound");
+        assert_eq!(tails.warned.lock().expect("no panic").len(), 1);
     }
 }

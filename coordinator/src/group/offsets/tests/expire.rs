@@ -153,6 +153,14 @@ fn a_group_without_anything_goes_at_the_next_look() {
 }
 
 #[test]
+fn a_group_with_members_stays_without_offsets() {
+    let mut shard = shard();
+    stable_group(&mut shard, "classic", "consumer", subscription(&["orders"]));
+    consumer_group(&mut shard, "consumer");
+    assert_eq!(look(&mut shard, after(RETENTION_MS)), 0);
+}
+
+#[test]
 fn a_round_is_cut_into_calls_and_misses_nobody() {
     let mut shard = shard();
     let offsets: Vec<_> = (0..1_500).map(|partition| ("orders", partition, 1)).collect();

@@ -5,6 +5,7 @@ mod commit;
 mod delete;
 mod expire;
 mod fetch;
+mod store;
 mod transactions;
 
 use super::super::records::{

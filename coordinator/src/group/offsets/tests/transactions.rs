@@ -50,6 +50,7 @@ fn an_aborted_transaction_leaves_what_was_there() {
     commit_errors(&mut shard, &CLIENT, &commit("tx", &[("orders", 0, 7)]));
     pending(&mut shard, PRODUCER, 42);
     assert_eq!(stable(&mut shard), (-1, 88));
+    assert_eq!(fetched(&mut shard, &fetch("tx", &[("orders", 0)]), false).1, [("orders".to_owned(), 0, 7, 0)], "who does not mind");
     shard.replay_marker(PRODUCER, false);
     assert_eq!(stable(&mut shard), (7, 0));
     assert_eq!(state_of(&mut shard, "tx").as_deref(), Some("Empty"));
