@@ -44,6 +44,12 @@ impl<K: Clone + Ord + Hash> Timers<K> {
         self.by_deadline = self.by_key.iter().map(|(key, at)| (*at, key.clone())).collect();
     }
 
+    /// Every key, in order of deadlines.
+    #[cfg(test)]
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &K> {
+        self.by_deadline.iter().map(|(_, key)| key)
+    }
+
     /// The earliest deadline.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Millis> {

@@ -1,8 +1,9 @@
 //! A shard, its log and a clock in one hand. After every step the records go through their bytes and are replayed, and every
-//! unanswered request is still parked in some member.
+//! unanswered request is still parked in some member, and every member that may go silent has a timer.
 
-use super::super::{ClassicGroup, ClassicState};
+use super::super::{ClassicGroup, ClassicState, ClassicTimer};
 use crate::effects::Ticket;
+use crate::group::soft::TimerKey;
 use crate::group::{Caller, GroupEffects, GroupId, GroupRecord, GroupReply, GroupSettings, GroupShard, MemberId};
 use crate::metadata::image::MetadataImage;
 use crate::shard::Shard;
@@ -180,11 +181,34 @@ impl World {
             assert_eq!(group.static_members.len(), statics);
             assert_eq!(group.state == ClassicState::Empty, group.is_empty());
             assert!(group.pending_sync.iter().all(|id| group.members.contains_key(id)));
+            let has_generation = matches!(group.state, ClassicState::CompletingRebalance | ClassicState::Stable);
+            assert!(has_generation || group.pending_sync.is_empty());
             if !matches!(group.state, ClassicState::PreparingRebalance) {
                 assert_eq!(joined, 0, "nobody waits for a rebalance that is not");
             }
         }
         assert_eq!(parked, self.waiting, "every unanswered request is parked");
+        self.check_timers();
+    }
+
+    fn check_timers(&self) {
+        let soft = &self.shard.soft;
+        let mut timers: BTreeSet<ClassicTimer> = BTreeSet::new();
+        timers.extend(soft.timers.keys().filter_map(|key| if let TimerKey::Classic(timer) = key { Some(timer.clone()) } else { None }));
+        for (id, group) in &soft.classic {
+            let rebalances = group.state == ClassicState::PreparingRebalance;
+            assert_eq!(timers.remove(&ClassicTimer::Join(id.clone())), rebalances, "a rebalance ends some day");
+            let awaits_sync = !group.pending_sync.is_empty();
+            assert_eq!(timers.remove(&ClassicTimer::Sync(id.clone())), awaits_sync, "and so does the wait for SyncGroup");
+            for member in group.members.values() {
+                let session = ClassicTimer::Session(id.clone(), member.member_id.clone());
+                assert!(timers.remove(&session) || member.may_be_silent(), "{} would live for ever", member.member_id);
+            }
+            for pending in &group.pending_members {
+                assert!(timers.remove(&ClassicTimer::Session(id.clone(), pending.clone())), "{pending} would be pending for ever");
+            }
+        }
+        assert!(timers.is_empty(), "timers of nobody: {timers:?}");
     }
 
     fn ticket(&mut self) -> Ticket {

@@ -56,6 +56,19 @@ fn the_initial_delay_does_not_grow_when_nobody_comes() {
 }
 
 #[test]
+fn members_who_came_to_a_later_rebalance_do_not_extend_the_next_initial_delay() {
+    let mut world = World::new();
+    let members = world.stable_group(1);
+    let late = world.join(&join("").version(3));
+    world.join(&join(&members[0].id));
+    let late = world.joined(late).member_id.to_string();
+    assert_eq!(world.leave(&[(&late, None), (&members[0].id, None)]), [NONE, NONE]);
+    let ticket = world.join(&join("").version(3));
+    world.advance(DELAY_MS);
+    assert_eq!(world.joined(ticket).error_code, NONE);
+}
+
+#[test]
 fn the_rebalance_timeout_is_the_longest_of_all_members() {
     let mut world = World::new();
     let slow = world.join(&join("").version(3).rebalance(50_000).session(60_000));

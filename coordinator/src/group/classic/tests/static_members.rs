@@ -149,6 +149,27 @@ fn patient_group(world: &mut World) -> Vec<Member> {
 }
 
 #[test]
+fn a_restarted_static_member_that_falls_silent_expires() {
+    let mut world = World::new();
+    world.static_group(&["a"]);
+    assert_eq!(world.join_now(&join("").instance("a")).error_code, NONE);
+    world.advance(i64::from(SESSION_MS) - 1);
+    assert_eq!(world.state(), ClassicState::Stable);
+    world.advance(1);
+    assert_eq!(world.state(), ClassicState::Empty);
+}
+
+#[test]
+fn a_restart_may_be_what_a_rebalance_has_waited_for() {
+    let mut world = World::new();
+    let members = world.static_group(&["a", "b"]);
+    let instance = instance_of(&world, &members[1].id);
+    let leader = world.join(&join(&members[0].id));
+    let back = world.join(&join("").instance(&instance));
+    assert_eq!((world.joined(back).generation_id, world.joined(leader).generation_id), (2, 2));
+}
+
+#[test]
 fn a_rebalance_keeps_the_place_of_a_static_member_that_does_not_come() {
     let mut world = World::new();
     let members = patient_group(&mut world);
@@ -215,6 +236,22 @@ fn a_restart_before_the_first_sync_does_not_count_as_missing() {
     assert_eq!(&world.synced(ticket).assignment[..], b"all");
     world.advance(i64::from(REBALANCE_MS) * 2);
     assert_eq!(world.state(), ClassicState::Stable);
+}
+
+#[test]
+fn a_restart_before_the_first_sync_must_still_sync() {
+    let mut world = World::new();
+    let ticket = world.join(&join("").instance("a").session(600_000));
+    world.rebalance();
+    let first = world.joined(ticket).member_id.to_string();
+    let other = world.join(&join("").instance("b").session(600_000));
+    let leader = world.join(&join(&first).instance("a").session(600_000));
+    let member = Member { id: first, generation: world.joined(leader).generation_id };
+    world.sync(&member, &[]);
+    assert_eq!(world.joined(other).error_code, NONE);
+    let back = world.join_now(&join("").instance("b").session(600_000));
+    world.advance(i64::from(REBALANCE_MS));
+    assert!(!world.member_ids().contains(&&*back.member_id));
 }
 
 #[test]
