@@ -29,6 +29,13 @@ impl<K: Clone + Ord + Hash> Timers<K> {
         debug_assert_eq!(self.by_key.len(), self.by_deadline.len(), "the two views hold the same keys");
     }
 
+    /// Sets the deadline of `key` unless it has one.
+    pub fn set_if_absent(&mut self, key: K, deadline: Millis) {
+        if !self.by_key.contains_key(&key) {
+            self.set(key, deadline);
+        }
+    }
+
     /// Forgets the deadline of `key`.
     pub fn cancel(&mut self, key: &K) {
         if let Some(at) = self.by_key.remove(key) {
@@ -88,6 +95,7 @@ mod tests {
         timers.set("a", Millis(20));
         timers.set("b", Millis(10));
         timers.set("b", Millis(30));
+        timers.set_if_absent("b", Millis(99));
         assert_eq!(timers.next_deadline(), Some(Millis(20)));
         assert_eq!(timers.pop_expired(Millis(19)), None);
         assert_eq!(timers.pop_expired(Millis(30)), Some("a"));

@@ -34,6 +34,7 @@ pub(super) use group::ClassicGroup;
 pub(super) use load::{install, offsets_committed, on_loaded, uninstall};
 pub(super) use member::{ClassicMember, Protocols};
 pub(super) use state::ClassicState;
+pub(super) use turn::join_error;
 
 use super::GroupEffects;
 use super::hard::Hard;

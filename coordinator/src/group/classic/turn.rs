@@ -145,7 +145,7 @@ pub(super) fn text(text: &str) -> StrBytes {
 }
 
 /// A JoinGroup answer that lets nobody in.
-pub(super) fn join_error(member_id: &str, error: ResponseError) -> GroupReply {
+pub(in super::super) fn join_error(member_id: &str, error: ResponseError) -> GroupReply {
     GroupReply::JoinGroup(
         JoinGroupResponse::default().with_member_id(text(member_id)).with_protocol_name(None).with_error_code(error.code()),
     )

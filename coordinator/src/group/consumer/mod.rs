@@ -26,13 +26,13 @@ pub(super) mod leave;
 pub(super) mod member;
 mod metadata_hash;
 pub(super) mod reconcile;
-mod refresh;
+pub(super) mod refresh;
 mod regex;
 pub(super) mod state;
 mod subscription;
 pub(super) mod target;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use super::GroupEffects;
 use super::hard::Hard;
@@ -43,7 +43,7 @@ use crate::metadata::{MetadataDelta, TopicImage};
 use crate::timers::Millis;
 pub(super) use change::GroupChange;
 use member::MemberState;
-use metadata_hash::TopicHashes;
+pub(super) use metadata_hash::TopicHashes;
 use state::ConsumerGroup;
 pub(super) use state::replay;
 use std::collections::BTreeMap;
@@ -80,7 +80,7 @@ impl ConsumerSoft {
         self.metadata_refresh.insert(group_id.clone(), refresh);
     }
 
-    fn is_metadata_due(&self, now: Millis, group_id: &GroupId, group_epoch: i32) -> bool {
+    pub(super) fn is_metadata_due(&self, now: Millis, group_id: &GroupId, group_epoch: i32) -> bool {
         self.metadata_refresh.get(group_id).is_none_or(|last| now >= last.next_at || group_epoch < last.group_epoch)
     }
 }

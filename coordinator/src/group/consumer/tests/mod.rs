@@ -20,20 +20,20 @@ use kafka_protocol::messages::consumer_group_heartbeat_request::TopicPartitions;
 use kafka_protocol::protocol::StrBytes;
 use std::collections::BTreeMap;
 
-pub(super) const GROUP: &str = "group";
+pub(in crate::group) const GROUP: &str = "group";
 const TICKET: Ticket = Ticket(7);
 
-pub(super) fn text(text: &str) -> StrBytes {
+pub(in crate::group) fn text(text: &str) -> StrBytes {
     StrBytes::from_string(text.to_owned())
 }
 
 /// A shard with its log and the cluster around it.
-pub(super) struct Bed {
-    pub(super) shard: GroupShard,
-    pub(super) now: Millis,
+pub(in crate::group) struct Bed {
+    pub(in crate::group) shard: GroupShard,
+    pub(in crate::group) now: Millis,
     /// What the last handling wrote.
-    pub(super) written: Vec<GroupRecord>,
-    pub(super) api_version: i16,
+    pub(in crate::group) written: Vec<GroupRecord>,
+    pub(in crate::group) api_version: i16,
     settings: Arc<GroupSettings>,
     metadata: MetadataShard,
     metadata_end: i64,
@@ -41,11 +41,11 @@ pub(super) struct Bed {
 }
 
 impl Bed {
-    pub(super) fn new() -> Self {
+    pub(in crate::group) fn new() -> Self {
         Self::with(|_| {})
     }
 
-    pub(super) fn with(set: impl FnOnce(&mut GroupSettings)) -> Self {
+    pub(in crate::group) fn with(set: impl FnOnce(&mut GroupSettings)) -> Self {
         let mut settings = GroupSettings::default();
         set(&mut settings);
         let settings = Arc::new(settings);
@@ -57,7 +57,7 @@ impl Bed {
     }
 
     /// Appends as bytes, replays what the bytes say; then a reload must come to the same, and no partition may have two holders.
-    pub(super) fn settle(&mut self, effects: GroupEffects) -> Vec<(Ticket, GroupReply)> {
+    pub(in crate::group) fn settle(&mut self, effects: GroupEffects) -> Vec<(Ticket, GroupReply)> {
         self.written = effects.records;
         for record in self.written.clone() {
             self.append(&record);
@@ -69,7 +69,7 @@ impl Bed {
         effects.replies
     }
 
-    pub(super) fn append(&mut self, record: &GroupRecord) {
+    pub(in crate::group) fn append(&mut self, record: &GroupRecord) {
         let (key, value) = record.encode().expect("short enough");
         let decoded = GroupRecord::decode(&key, value.as_deref()).expect("our own bytes");
         assert_eq!(&decoded, record, "what is written is what is read");
@@ -86,13 +86,13 @@ impl Bed {
     }
 
     /// The broker starts again.
-    pub(super) fn reload(&mut self) {
+    pub(in crate::group) fn reload(&mut self) {
         self.shard = self.reloaded();
         let effects = self.shard.on_loaded(self.now);
         self.settle(effects);
     }
 
-    pub(super) fn heartbeat(&mut self, request: &ConsumerGroupHeartbeatRequest) -> ConsumerGroupHeartbeatResponse {
+    pub(in crate::group) fn heartbeat(&mut self, request: &ConsumerGroupHeartbeatRequest) -> ConsumerGroupHeartbeatResponse {
         let fresh_id = Uuid::from_u128(0x0102_0304_0506_0708_090a_0b0c_0d0e_0f10);
         let caller = Caller { api_version: self.api_version, client_id: "client", client_host: "/127.0.0.1", fresh_id };
         let effects = self.shard.consumer_group_heartbeat(self.now, TICKET, &caller, request);
@@ -103,14 +103,14 @@ impl Bed {
     }
 
     /// The answer to a heartbeat that must be in order.
-    pub(super) fn accepted(&mut self, request: &ConsumerGroupHeartbeatRequest) -> ConsumerGroupHeartbeatResponse {
+    pub(in crate::group) fn accepted(&mut self, request: &ConsumerGroupHeartbeatRequest) -> ConsumerGroupHeartbeatResponse {
         let response = self.heartbeat(request);
         assert_eq!((response.error_code, &response.error_message), (0, &None));
         response
     }
 
     /// Error code and text of a heartbeat that must write nothing.
-    pub(super) fn refused(&mut self, request: &ConsumerGroupHeartbeatRequest) -> (i16, String) {
+    pub(in crate::group) fn refused(&mut self, request: &ConsumerGroupHeartbeatRequest) -> (i16, String) {
         let response = self.heartbeat(request);
         assert_eq!(self.written, [], "a refusal writes nothing");
         assert_ne!(response.error_code, 0);
@@ -118,7 +118,7 @@ impl Bed {
     }
 
     /// Lets time pass and everything that comes due happen, with what was written.
-    pub(super) fn sleep(&mut self, ms: i64) -> Vec<GroupRecord> {
+    pub(in crate::group) fn sleep(&mut self, ms: i64) -> Vec<GroupRecord> {
         let until = Millis(self.now.0 + ms);
         let mut written = Vec::new();
         while let Some(at) = self.shard.next_deadline().filter(|at| *at <= until) {
@@ -141,7 +141,7 @@ impl Bed {
         self.settle(effects);
     }
 
-    pub(super) fn create_topic(&mut self, name: &str, partitions: i32) -> TopicId {
+    pub(in crate::group) fn create_topic(&mut self, name: &str, partitions: i32) -> TopicId {
         let topic_id = topic_id(name);
         let topic = TopicRecord { name: TopicName::parse(name).expect("a name"), topic_id };
         let mut records = vec![MetadataRecord::Topic(topic)];
@@ -150,15 +150,15 @@ impl Bed {
         topic_id
     }
 
-    pub(super) fn add_partition(&mut self, name: &str, partition_id: i32) {
+    pub(in crate::group) fn add_partition(&mut self, name: &str, partition_id: i32) {
         self.metadata(vec![MetadataRecord::Partition(partition(topic_id(name), partition_id))]);
     }
 
-    pub(super) fn delete_topic(&mut self, name: &str) {
+    pub(in crate::group) fn delete_topic(&mut self, name: &str) {
         self.metadata(vec![MetadataRecord::RemoveTopic(RemoveTopicRecord { topic_id: topic_id(name) })]);
     }
 
-    pub(super) fn register_broker(&mut self, rack: Option<&str>) {
+    pub(in crate::group) fn register_broker(&mut self, rack: Option<&str>) {
         self.metadata(vec![MetadataRecord::RegisterBroker(RegisterBrokerRecord {
             broker_id: BrokerId(1),
             is_migrating_zk_broker: false,
@@ -174,21 +174,21 @@ impl Bed {
         })]);
     }
 
-    pub(super) fn set_group_config(&mut self, name: &str, value: &str) {
+    pub(in crate::group) fn set_group_config(&mut self, name: &str, value: &str) {
         let (name, value) = (name.to_owned(), Some(value.to_owned()));
         self.metadata(vec![MetadataRecord::Config(ConfigRecord { resource_type: 32, resource_name: GROUP.to_owned(), name, value })]);
     }
 
-    pub(super) fn group(&self) -> &ConsumerGroup {
+    pub(in crate::group) fn group(&self) -> &ConsumerGroup {
         self.shard.hard.consumer.get(GROUP).expect("a consumer group")
     }
 
-    pub(super) fn state(&self) -> ConsumerGroupState {
+    pub(in crate::group) fn state(&self) -> ConsumerGroupState {
         self.shard.hard.consumer.get(GROUP).map_or(ConsumerGroupState::Dead, ConsumerGroup::state)
     }
 
     /// What the last handling wrote, a word a record.
-    pub(super) fn kinds(&self) -> Vec<String> {
+    pub(in crate::group) fn kinds(&self) -> Vec<String> {
         self.written.iter().map(kind).collect()
     }
 }
@@ -212,7 +212,7 @@ fn partition(topic_id: TopicId, partition_id: i32) -> PartitionRecord {
 }
 
 /// A topic's id, in the order of names.
-pub(super) fn topic_id(name: &str) -> TopicId {
+pub(in crate::group) fn topic_id(name: &str) -> TopicId {
     let mut bytes = [0; 16];
     for (byte, letter) in bytes.iter_mut().zip(name.bytes()) {
         *byte = letter;
@@ -232,7 +232,7 @@ fn check_holders(group: &ConsumerGroup) {
 }
 
 /// `member m1`, `no member m1` for its tombstone.
-pub(super) fn kind(record: &GroupRecord) -> String {
+pub(in crate::group) fn kind(record: &GroupRecord) -> String {
     let no = |has_value: bool| if has_value { "" } else { "no " };
     match record {
         GroupRecord::OffsetCommit { value, .. } => format!("{}offset", no(value.is_some())),
@@ -251,7 +251,7 @@ pub(super) fn kind(record: &GroupRecord) -> String {
 }
 
 /// The first heartbeat of a member.
-pub(super) fn join(member: &str, topics: &[&str]) -> ConsumerGroupHeartbeatRequest {
+pub(in crate::group) fn join(member: &str, topics: &[&str]) -> ConsumerGroupHeartbeatRequest {
     beat(member, 0)
         .with_rebalance_timeout_ms(60_000)
         .with_subscribed_topic_names(Some(topics.iter().map(|topic| text(topic).into()).collect()))
@@ -259,17 +259,17 @@ pub(super) fn join(member: &str, topics: &[&str]) -> ConsumerGroupHeartbeatReque
 }
 
 /// The same by regular expression.
-pub(super) fn join_regex(member: &str, regex: &str) -> ConsumerGroupHeartbeatRequest {
+pub(in crate::group) fn join_regex(member: &str, regex: &str) -> ConsumerGroupHeartbeatRequest {
     join(member, &[]).with_subscribed_topic_names(None).with_subscribed_topic_regex(Some(text(regex)))
 }
 
 /// A heartbeat that says nothing but who and at which epoch.
-pub(super) fn beat(member: &str, epoch: i32) -> ConsumerGroupHeartbeatRequest {
+pub(in crate::group) fn beat(member: &str, epoch: i32) -> ConsumerGroupHeartbeatRequest {
     ConsumerGroupHeartbeatRequest::default().with_group_id(text(GROUP).into()).with_member_id(text(member)).with_member_epoch(epoch)
 }
 
 /// A heartbeat that says what the member holds.
-pub(super) fn owning(member: &str, epoch: i32, owned: &[(&str, &[i32])]) -> ConsumerGroupHeartbeatRequest {
+pub(in crate::group) fn owning(member: &str, epoch: i32, owned: &[(&str, &[i32])]) -> ConsumerGroupHeartbeatRequest {
     let topic = |(name, partitions): &(&str, &[i32])| {
         TopicPartitions::default().with_topic_id(topic_id(name).0).with_partitions(partitions.to_vec())
     };
@@ -277,12 +277,12 @@ pub(super) fn owning(member: &str, epoch: i32, owned: &[(&str, &[i32])]) -> Cons
 }
 
 /// The assignment of an answer: `None` when there is none in it.
-pub(super) fn assigned(response: &ConsumerGroupHeartbeatResponse) -> Option<Vec<(TopicId, Vec<i32>)>> {
+pub(in crate::group) fn assigned(response: &ConsumerGroupHeartbeatResponse) -> Option<Vec<(TopicId, Vec<i32>)>> {
     let assignment = response.assignment.as_ref()?;
     Some(assignment.topic_partitions.iter().map(|topic| (TopicId(topic.topic_id), topic.partitions.clone())).collect())
 }
 
 /// How many partitions an answer assigns.
-pub(super) fn assigned_count(response: &ConsumerGroupHeartbeatResponse) -> usize {
+pub(in crate::group) fn assigned_count(response: &ConsumerGroupHeartbeatResponse) -> usize {
     assigned(response).expect("an assignment").iter().map(|(_, partitions)| partitions.len()).sum()
 }
