@@ -32,7 +32,7 @@ mod view;
 
 pub(super) use group::ClassicGroup;
 pub(super) use load::{install, offsets_committed, on_loaded, uninstall};
-pub(super) use member::{ClassicMember, Protocols};
+pub(super) use member::ClassicMember;
 pub(super) use state::ClassicState;
 pub(super) use turn::join_error;
 

@@ -21,11 +21,6 @@ impl ClassicGroup {
         self.state == ClassicState::Empty
     }
 
-    /// Never had members, has none and expects none: somebody only commits offsets. Kafka calls it a simple group.
-    pub(in super::super) fn is_simple(&self) -> bool {
-        self.protocol_type.is_none() && self.is_empty() && self.pending_members.is_empty()
-    }
-
     /// Generation.
     pub(in super::super) fn generation(&self) -> i32 {
         self.generation
@@ -49,11 +44,6 @@ impl ClassicGroup {
     /// One member.
     pub(in super::super) fn member(&self, member_id: &str) -> Option<&ClassicMember> {
         self.members.get(member_id)
-    }
-
-    /// The member behind an instance id.
-    pub(in super::super) fn static_member(&self, instance_id: &str) -> Option<&ClassicMember> {
-        self.members.get(self.static_members.get(instance_id)?)
     }
 
     /// Protocol type `consumer`.
