@@ -59,7 +59,7 @@ pub(in crate::group) fn handle(
 fn check(soft: &Soft, caller: &Caller<'_>, request: &ConsumerGroupHeartbeatRequest) -> Result<(), ApiError> {
     let invalid = |text: &str| Err(ApiError::new(ResponseError::InvalidRequest, text));
     if !soft.settings.consumer_protocol_enabled {
-        return Err(ApiError::new(ResponseError::UnsupportedVersion, "The version of API is not supported."));
+        return Err(ApiError { error: ResponseError::UnsupportedVersion, message: None });
     }
     let epoch = request.member_epoch;
     let needs_id = caller.api_version >= CLIENT_MEMBER_ID_VERSION || epoch > 0 || epoch == LEAVE_GROUP_MEMBER_EPOCH;

@@ -102,13 +102,17 @@ fn spec(group: &ConsumerGroup, new: &ConsumerGroupMember, topics: &TopicsImage) 
 /// Topic ids by what was asked for, so that members with equal subscriptions share one set.
 struct Subscriptions<'a> {
     topics: &'a TopicsImage,
-    known: BTreeMap<(&'a BTreeSet<Arc<str>>, Option<&'a Arc<str>>), Arc<BTreeSet<TopicId>>>,
+    known: BTreeMap<Asked<'a>, Arc<BTreeSet<TopicId>>>,
 }
+
+/// Names and regular expression of a member.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Asked<'a>(&'a BTreeSet<Arc<str>>, Option<&'a Arc<str>>);
 
 impl<'a> Subscriptions<'a> {
     fn member(&mut self, group: &'a ConsumerGroup, member: &'a ConsumerGroupMember, target_of: &MemberId) -> MemberSpec {
         let names = &member.metadata.subscribed_topic_names;
-        let key = (names, member.regex());
+        let key = Asked(names, member.regex());
         let topics = self.topics;
         let subscription = self.known.entry(key).or_insert_with(|| {
             let matches = member.regex().and_then(|regex| group.resolved_regexes().get(regex));

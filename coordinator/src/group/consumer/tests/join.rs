@@ -149,3 +149,19 @@ fn a_reloaded_group_goes_on_where_it_was() {
     assert_eq!(bed.written, [], "the hash over the topics says that nothing changed");
     assert_eq!(bed.sleep(45_000).len(), 4, "a new session began with the load");
 }
+
+#[test]
+fn racks_count_when_the_topic_is_looked_at_again() {
+    let mut bed = Bed::new();
+    bed.register_broker(Some("r1"));
+    bed.create_topic("orders", 1);
+    bed.accepted(&join("m1", &["orders"]));
+    let hash = bed.group().metadata_hash;
+    bed.sleep(1_000);
+    bed.register_broker(Some("r2"));
+    bed.accepted(&beat("m1", 2));
+    assert_eq!(bed.written, [], "a broker alone is no reason");
+    bed.reload();
+    assert_eq!(bed.accepted(&beat("m1", 2)).member_epoch, 3);
+    assert_ne!(bed.group().metadata_hash, hash);
+}
