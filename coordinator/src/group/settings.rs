@@ -29,6 +29,10 @@ pub struct GroupSettings {
     pub consumer_max_heartbeat_interval_ms: i32,
     /// `group.consumer.assignment.interval.ms` (KIP-1263)
     pub consumer_assignment_interval_ms: i32,
+    /// `group.consumer.min.assignment.interval.ms`
+    pub consumer_min_assignment_interval_ms: i32,
+    /// `group.consumer.max.assignment.interval.ms`
+    pub consumer_max_assignment_interval_ms: i32,
     /// `group.consumer.max.size`
     pub consumer_max_size: usize,
     /// `group.consumer.assignors`: names known to us, the first is the default.
@@ -61,6 +65,8 @@ impl Default for GroupSettings {
             consumer_min_heartbeat_interval_ms: 5_000,
             consumer_max_heartbeat_interval_ms: 15_000,
             consumer_assignment_interval_ms: 1_000,
+            consumer_min_assignment_interval_ms: 0,
+            consumer_max_assignment_interval_ms: 15_000,
             consumer_max_size: i32::MAX as usize,
             consumer_assignors: vec!["uniform".to_owned(), "range".to_owned()],
             consumer_migration_policy: MigrationPolicy::Bidirectional,

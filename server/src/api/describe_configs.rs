@@ -99,7 +99,10 @@ fn describe(
             let overrides = topic_overrides(&image, name).unwrap_or_default();
             Ok(config.describe_topic(&overrides, wanted).into_iter().map(|row| result(version, row)).collect())
         }
-        _ if !ctx.allows(Operation::DescribeConfigs, Resource::Cluster) => {
+        GROUP if !ctx.allows(Operation::DescribeConfigs, Resource::Group(name)) => {
+            Err(refused(ResponseError::GroupAuthorizationFailed, "Group authorization failed."))
+        }
+        _ if resource.resource_type != GROUP && !ctx.allows(Operation::DescribeConfigs, Resource::Cluster) => {
             Err(refused(ResponseError::ClusterAuthorizationFailed, "Cluster authorization failed."))
         }
         BROKER if name.is_empty() => Ok(config.describe_all_brokers(wanted).into_iter().map(|row| result(version, row)).collect()),

@@ -6,7 +6,7 @@ use super::key::{Effect, Kind};
 use super::keys::{BROKER_KEYS, TOPIC_KEYS, broker_key, topic_key};
 use super::listeners::{self, Texts};
 use super::value::Value;
-use super::{Config, Fixed, Layer, effective_values, properties, suggest};
+use super::{Config, Fixed, Layer, effective_values, groups, properties, suggest};
 use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
@@ -152,7 +152,9 @@ impl ConfigBuilder {
         let (listeners, inter_broker_listener) = resolve_listeners(&settings)?;
         let values = effective_values(&[], &settings);
         let fixed = Arc::new(Fixed { settings, listeners, inter_broker_listener, warnings: self.warnings });
-        Ok(Config { values, fixed, dynamic_defaults: Layer::default(), dynamic: Layer::default() })
+        let config = Config { values, fixed, dynamic_defaults: Layer::default(), dynamic: Layer::default() };
+        groups::check(&config)?;
+        Ok(config)
     }
 
     /// Checks one setting by itself and takes it in, over what lower layers said.

@@ -120,6 +120,10 @@ numbers! {
     group_consumer_min_heartbeat_interval_ms: i32 = "group.consumer.min.heartbeat.interval.ms";
     /// `group.consumer.max.heartbeat.interval.ms`
     group_consumer_max_heartbeat_interval_ms: i32 = "group.consumer.max.heartbeat.interval.ms";
+    /// `group.consumer.min.assignment.interval.ms`
+    group_consumer_min_assignment_interval_ms: i32 = "group.consumer.min.assignment.interval.ms";
+    /// `group.consumer.max.assignment.interval.ms`
+    group_consumer_max_assignment_interval_ms: i32 = "group.consumer.max.assignment.interval.ms";
     /// `group.consumer.assignment.interval.ms`
     group_consumer_assignment_interval_ms: i32 = "group.consumer.assignment.interval.ms";
     /// `group.consumer.regex.refresh.interval.ms`

@@ -13,6 +13,7 @@ mod docs;
 mod environment;
 mod error;
 mod getters;
+mod groups;
 pub mod key;
 pub mod keys;
 mod listeners;

@@ -65,7 +65,9 @@ impl GroupCoordinator {
         let compression = Compression::from_code(config.offsets_topic_compression_codec()).unwrap_or(Compression::None);
         let commit_timeout = Duration::from_millis(u64::try_from(config.offsets_commit_timeout_ms()).unwrap_or(0));
         let settings = Arc::new(group_settings(config));
-        Ok(Self { runtime: Runtime::start(RuntimeConfig { settings, compression, commit_timeout }, clock, flusher)? })
+        let load_buffer_bytes = config.offsets_load_buffer_bytes();
+        let config = RuntimeConfig { settings, compression, commit_timeout, load_buffer_bytes };
+        Ok(Self { runtime: Runtime::start(config, clock, flusher)? })
     }
 
     /// Runs a handler in the shard of a group and waits for its reply, which may take a rebalance.

@@ -20,6 +20,8 @@ pub(crate) fn group_settings(config: &Config) -> GroupSettings {
         consumer_min_heartbeat_interval_ms: config.group_consumer_min_heartbeat_interval_ms(),
         consumer_max_heartbeat_interval_ms: config.group_consumer_max_heartbeat_interval_ms(),
         consumer_assignment_interval_ms: config.group_consumer_assignment_interval_ms(),
+        consumer_min_assignment_interval_ms: config.group_consumer_min_assignment_interval_ms(),
+        consumer_max_assignment_interval_ms: config.group_consumer_max_assignment_interval_ms(),
         consumer_max_size: config.group_consumer_max_size(),
         consumer_assignors: config.group_consumer_assignors(),
         consumer_migration_policy: migration_policy(config.group_consumer_migration_policy()),
@@ -46,7 +48,10 @@ mod tests {
 
     #[test]
     fn kafkas_defaults_are_the_defaults_of_the_rules() {
-        assert_eq!(group_settings(&Config::default()), GroupSettings::default());
+        // Without a file the first rebalance does not wait.
+        let config = Config::builder().properties("", "empty.properties").expect("well formed").build().expect("accepted");
+        assert_eq!(group_settings(&config), GroupSettings::default());
+        assert_eq!(group_settings(&Config::default()).initial_rebalance_delay_ms, 0);
     }
 
     #[test]

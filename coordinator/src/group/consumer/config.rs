@@ -15,9 +15,6 @@ pub(in crate::group) struct GroupConfig {
     pub(in crate::group) assignment_interval_ms: i32,
 }
 
-/// `group.consumer.min.assignment.interval.ms` and its counterpart; Kafka's defaults.
-const ASSIGNMENT_INTERVAL_BOUNDS_MS: (i32, i32) = (0, 15_000);
-
 /// The configuration of a group. What was set before the broker's bounds were is cut to them.
 pub(in crate::group) fn of(soft: &Soft, group_id: &str) -> GroupConfig {
     let settings = &soft.settings;
@@ -38,7 +35,7 @@ pub(in crate::group) fn of(soft: &Soft, group_id: &str) -> GroupConfig {
         assignment_interval_ms: own(
             "consumer.assignment.interval.ms",
             settings.consumer_assignment_interval_ms,
-            ASSIGNMENT_INTERVAL_BOUNDS_MS,
+            (settings.consumer_min_assignment_interval_ms, settings.consumer_max_assignment_interval_ms),
         ),
     }
 }

@@ -10,31 +10,31 @@ use super::super::key::{
 #[rustfmt::skip]
 pub(super) const KEYS: &[KeyDef] = &[
     key("group.consumer.assignment.interval.ms", Int, "1000", Medium).at_least(0).cluster_wide()
-        .later("Milliseconds between two assignments of a group of the consumer protocol at least."),
+        .doc("Milliseconds between two assignments of a group of the consumer protocol at least."),
     key("group.consumer.assignors", List, "uniform,range", Medium).not_empty()
-        .later("Server-side assignors of the consumer protocol, first is the default: `uniform`, `range`."),
+        .doc("Server-side assignors of the consumer protocol, first is the default: `uniform`, `range`."),
     key("group.consumer.heartbeat.interval.ms", Int, "5000", Medium).at_least(1)
-        .later("Milliseconds between heartbeats told to members of the consumer protocol."),
+        .doc("Milliseconds between heartbeats told to members of the consumer protocol."),
     key("group.consumer.max.assignment.interval.ms", Int, "15000", Medium).at_least(0)
-        .later("Milliseconds a group may set at most as `consumer.assignment.interval.ms`."),
+        .doc("Milliseconds a group may set at most as `consumer.assignment.interval.ms`."),
     key("group.consumer.max.heartbeat.interval.ms", Int, "15000", Medium).at_least(1)
-        .later("Milliseconds a group may set at most as `consumer.heartbeat.interval.ms`."),
+        .doc("Milliseconds a group may set at most as `consumer.heartbeat.interval.ms`."),
     key("group.consumer.max.session.timeout.ms", Int, "60000", Medium).at_least(1)
-        .later("Milliseconds a group may set at most as `consumer.session.timeout.ms`."),
+        .doc("Milliseconds a group may set at most as `consumer.session.timeout.ms`."),
     key("group.consumer.max.size", Int, "2147483647", Medium).at_least(1)
-        .later("Members of one group of the consumer protocol at most."),
+        .doc("Members of one group of the consumer protocol at most."),
     key("group.consumer.migration.policy", Text, "bidirectional", Medium).one_of_any_case(&["DISABLED", "DOWNGRADE", "UPGRADE", "BIDIRECTIONAL"])
-        .later("Which way groups may change between classic and consumer protocol: `upgrade`, `downgrade`, `bidirectional`, `disabled`."),
+        .doc("Which way groups may change between classic and consumer protocol: `upgrade`, `downgrade`, `bidirectional`, `disabled`."),
     key("group.consumer.min.assignment.interval.ms", Int, "0", Medium).at_least(0)
-        .later("Milliseconds a group may set at least as `consumer.assignment.interval.ms`."),
+        .doc("Milliseconds a group may set at least as `consumer.assignment.interval.ms`."),
     key("group.consumer.min.heartbeat.interval.ms", Int, "5000", Medium).at_least(1)
-        .later("Milliseconds a group may set at least as `consumer.heartbeat.interval.ms`."),
+        .doc("Milliseconds a group may set at least as `consumer.heartbeat.interval.ms`."),
     key("group.consumer.min.session.timeout.ms", Int, "45000", Medium).at_least(1)
-        .later("Milliseconds a group may set at least as `consumer.session.timeout.ms`."),
+        .doc("Milliseconds a group may set at least as `consumer.session.timeout.ms`."),
     key("group.consumer.regex.refresh.interval.ms", Int, "600000", Medium).at_least(10_000).internal()
-        .later("Milliseconds between fresh looks at the topics a subscription pattern matches."),
+        .doc("Milliseconds between fresh looks at the topics a subscription pattern matches."),
     key("group.consumer.session.timeout.ms", Int, "45000", Medium).at_least(1)
-        .later("Milliseconds without a heartbeat after which a member of the consumer protocol is removed."),
+        .doc("Milliseconds without a heartbeat after which a member of the consumer protocol is removed."),
     key("group.coordinator.append.linger.ms", Int, "-1", Medium).at_least(-1)
         .no_effect("milliseconds the group coordinator gathers records before it writes them; -1 adapts to the load"),
     key("group.coordinator.background.threads", Int, "2", High).at_least(1)
@@ -42,17 +42,17 @@ pub(super) const KEYS: &[KeyDef] = &[
     key("group.coordinator.cached.buffer.max.bytes", Int, "1048588", Medium).at_least(524_288).cluster_wide()
         .no_effect("bytes of write buffer the group coordinator keeps"),
     key("group.coordinator.rebalance.protocols", List, "classic,consumer,streams", Medium).items_of(&["consumer", "classic", "share", "streams"]).not_empty()
-        .later("Group protocols offered: `classic`, `consumer`, `streams`, `share`."),
+        .doc("Group protocols offered: `consumer`; `classic` always is, `streams` and `share` not yet."),
     key("group.coordinator.threads", Int, "4", High).at_least(1)
         .no_effect("group coordinator threads; shards run on the reactors here"),
     key("group.initial.rebalance.delay.ms", Int, "3000", Medium)
-        .later("Milliseconds an empty classic group waits for more members before its first rebalance."),
+        .doc("Milliseconds an empty classic group waits for more members before its first rebalance."),
     key("group.max.session.timeout.ms", Int, "1800000", Medium)
-        .later("Milliseconds a classic member may ask for as session timeout at most."),
+        .doc("Milliseconds a classic member may ask for as session timeout at most."),
     key("group.max.size", Int, "2147483647", Medium).at_least(1)
-        .later("Members of one classic group at most."),
+        .doc("Members of one classic group at most."),
     key("group.min.session.timeout.ms", Int, "6000", Medium)
-        .later("Milliseconds a classic member may ask for as session timeout at least."),
+        .doc("Milliseconds a classic member may ask for as session timeout at least."),
     key("group.share.assignment.interval.ms", Int, "1000", Medium).at_least(0).cluster_wide()
         .later("Milliseconds between two assignments of a share group at least."),
     key("group.share.assignors", List, "simple", Medium).not_empty()
@@ -126,21 +126,21 @@ pub(super) const KEYS: &[KeyDef] = &[
     key("group.streams.session.timeout.ms", Int, "45000", Medium).at_least(1)
         .later("Milliseconds without a heartbeat after which a member of a streams group is removed."),
     key("offset.metadata.max.bytes", Int, "4096", High)
-        .later("Bytes of the text a client may store with a committed offset."),
+        .doc("Bytes of the text a client may store with a committed offset."),
     key("offsets.commit.timeout.ms", Int, "5000", High).at_least(1)
-        .later("Milliseconds an offset commit may wait for its replicas."),
+        .doc("Milliseconds an offset commit may wait for its replicas."),
     key("offsets.load.buffer.size", Int, "5242880", High).at_least(1)
-        .later("Bytes read at a time while a coordinator loads `__consumer_offsets`."),
+        .doc("Bytes read at a time while a coordinator loads `__consumer_offsets`."),
     key("offsets.retention.check.interval.ms", Long, "600000", High).at_least(1)
-        .later("Milliseconds between looks for expired offsets."),
+        .doc("Milliseconds between looks for expired offsets."),
     key("offsets.retention.minutes", Int, "10080", High).at_least(1)
-        .later("Minutes offsets are kept after a group became empty (or after the commit, for clients without group membership)."),
+        .doc("Minutes offsets are kept after a group became empty (or after the commit, for clients without group membership)."),
     key("offsets.topic.compression.codec", Int, "0", High)
-        .later("Codec (0 none, 1 gzip, 2 snappy, 3 lz4, 4 zstd) of batches the coordinator writes to `__consumer_offsets`."),
+        .doc("Codec (0 none, 1 gzip, 2 snappy, 3 lz4, 4 zstd) of batches the coordinator writes to `__consumer_offsets`."),
     key("offsets.topic.num.partitions", Int, "50", High).at_least(1)
-        .later("Partitions of `__consumer_offsets` when it is created; changing it later has no effect."),
+        .doc("Partitions of `__consumer_offsets` when it is created; changing it later has no effect."),
     key("offsets.topic.replication.factor", Short, "3", High).at_least(1)
-        .later("Replicas of `__consumer_offsets` when it is created."),
+        .doc("Replicas of `__consumer_offsets` when it is created."),
     key("offsets.topic.segment.bytes", Int, "104857600", High).at_least(1)
-        .later("Bytes of one segment of `__consumer_offsets`."),
+        .doc("Bytes of one segment of `__consumer_offsets`."),
 ];

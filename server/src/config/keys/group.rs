@@ -10,11 +10,11 @@ use super::super::key::{
 #[rustfmt::skip]
 pub(super) const KEYS: &[KeyDef] = &[
     key("consumer.assignment.interval.ms", Int, "1000", Medium).at_least(0).synonyms(&[same("group.consumer.assignment.interval.ms")])
-        .later("Milliseconds between two assignments of the group at least (consumer protocol)."),
+        .doc("Milliseconds between two assignments of the group at least (consumer protocol)."),
     key("consumer.heartbeat.interval.ms", Int, "5000", Medium).at_least(1).synonyms(&[same("group.consumer.heartbeat.interval.ms")])
-        .later("Milliseconds between heartbeats told to members (consumer protocol)."),
+        .doc("Milliseconds between heartbeats told to members (consumer protocol)."),
     key("consumer.session.timeout.ms", Int, "45000", Medium).at_least(1).synonyms(&[same("group.consumer.session.timeout.ms")])
-        .later("Milliseconds without a heartbeat after which a member is removed (consumer protocol)."),
+        .doc("Milliseconds without a heartbeat after which a member is removed (consumer protocol)."),
     key("share.assignment.interval.ms", Int, "1000", Medium).at_least(0).synonyms(&[same("group.share.assignment.interval.ms")])
         .later("Milliseconds between two assignments of the share group at least."),
     key("share.auto.offset.reset", Text, "latest", Medium).auto_offset_reset()

@@ -9,8 +9,6 @@ use std::io;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Read in one go; one larger batch is read whole.
-const READ_BYTES: u64 = 4 * 1024 * 1024;
 /// One batch of a coordinator, uncompressed.
 const BATCH_BYTES_MAX: usize = 256 * 1024 * 1024;
 
@@ -102,7 +100,7 @@ impl<S: CoordinatorShard> Inner<S> {
     pub(super) fn load(&self, cell: &Arc<Cell<S>>, image: Option<Arc<MetadataImage>>) {
         let image = image.unwrap_or_else(|| self.loader.image());
         let mut shard = S::new(&self.settings, image);
-        let outcome = replay(&cell.partition, &mut shard);
+        let outcome = replay(&cell.partition, &mut shard, self.load_buffer_bytes);
         let mut state = self.lock(cell);
         let state = &mut *state;
         let Phase::Loading(missed) = &mut state.phase else { return };
@@ -125,11 +123,11 @@ impl<S: CoordinatorShard> Inner<S> {
 }
 
 /// Hands the whole log to the shard, record by record.
-fn replay<S: CoordinatorShard>(partition: &super::Partition, shard: &mut S) -> Result<(), LoadError> {
+fn replay<S: CoordinatorShard>(partition: &super::Partition, shard: &mut S, buffer_bytes: u64) -> Result<(), LoadError> {
     let (mut at, end) = end_of(partition).ok_or(LoadError::Closed)?;
     let mut bytes = Vec::new();
     while at < end {
-        let plan = partition.with_log(|log| log.read(at, end, READ_BYTES, true)).ok_or(LoadError::Closed)?;
+        let plan = partition.with_log(|log| log.read(at, end, buffer_bytes, true)).ok_or(LoadError::Closed)?;
         let plan = plan.map_err(PartitionError::from)?;
         bytes.clear();
         for range in &plan.ranges {

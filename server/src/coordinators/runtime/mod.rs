@@ -96,6 +96,8 @@ struct Inner<S: CoordinatorShard> {
     compression: Compression,
     /// How long a reply may wait for the high watermark.
     commit_timeout: Duration,
+    /// Bytes read at a time while a shard loads.
+    load_buffer_bytes: u64,
     cells: ArcSwap<Vec<Option<Arc<Cell<S>>>>>,
     loader: Loader<S>,
     timekeeper: Arc<Timekeeper>,
@@ -154,6 +156,8 @@ pub(crate) struct RuntimeConfig<T> {
     pub(crate) compression: Compression,
     /// How long a reply may wait for the high watermark.
     pub(crate) commit_timeout: Duration,
+    /// Bytes read at a time while a shard loads; a larger batch is read whole.
+    pub(crate) load_buffer_bytes: u64,
 }
 
 impl<S: CoordinatorShard> Runtime<S> {
@@ -166,6 +170,7 @@ impl<S: CoordinatorShard> Runtime<S> {
             settings: config.settings,
             compression: config.compression,
             commit_timeout: config.commit_timeout,
+            load_buffer_bytes: config.load_buffer_bytes,
             cells: ArcSwap::default(),
             loader: Loader::default(),
         });

@@ -124,7 +124,12 @@ impl Story {
         let flusher = Arc::new(Flusher::new());
         flusher.stop();
         let clock = Clock::manual(1_000);
-        let config = RuntimeConfig { settings: Arc::new(()), compression: Compression::None, commit_timeout: Duration::from_secs(5) };
+        let config = RuntimeConfig {
+            settings: Arc::new(()),
+            compression: Compression::None,
+            commit_timeout: Duration::from_secs(5),
+            load_buffer_bytes: 1 << 20,
+        };
         let runtime = Runtime::start(config, clock.clone(), flusher).unwrap();
         let tokio = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
         Self { disk, clock, runtime, partition, tokio }
