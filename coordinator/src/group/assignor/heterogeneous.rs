@@ -5,19 +5,18 @@
 //! partitions for few subscribers come first. Rounds end when a whole one moved nothing, or after `ROUNDS_MAX`: with subscriptions that
 //! overlap like a chain each round only halves what is uneven.
 //!
-//! Members that want the same topics form a class. A topic looks at the first of each of its classes and not at all its subscribers, so
-//! the work follows partitions and classes, of which a group mostly has few.
+//! A topic looks at the first of each class that wants it and not at all its subscribers.
 
+use super::classes::Classes;
 use super::owners::{MemberIndex, Owners};
 use super::{GroupSpec, TargetAssignment};
 use crate::metadata::TopicId;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 const ROUNDS_MAX: usize = 16;
 
-pub(super) fn assign(spec: &GroupSpec) -> TargetAssignment {
-    let mut balancer = Balancer::new(spec);
+pub(super) fn assign(spec: &GroupSpec, classes: Classes<'_>) -> TargetAssignment {
+    let mut balancer = Balancer::new(spec, classes);
     let topics = balancer.topics_in_order();
     for topic in &topics {
         balancer.fill(*topic);
@@ -46,31 +45,14 @@ struct Balancer {
 }
 
 impl Balancer {
-    fn new(spec: &GroupSpec) -> Self {
-        let owners = Owners::of_current(spec);
+    fn new(spec: &GroupSpec, classes: Classes<'_>) -> Self {
+        let owners = Owners::of_current(spec, &classes);
         let loads = owners.loads();
-        let mut balancer = Self { owners, loads, classes: Vec::new(), class_of: Vec::new(), classes_of_topic: BTreeMap::new() };
-        let mut by_subscription: BTreeMap<&BTreeSet<TopicId>, usize> = BTreeMap::new();
-        let mut last = None;
-        for (index, member) in spec.members.values().enumerate() {
-            let class = match last {
-                Some((subscription, class)) if Arc::ptr_eq(subscription, &member.subscription) => class,
-                _ => *by_subscription.entry(&member.subscription).or_insert_with(|| balancer.new_class(&member.subscription)),
-            };
-            last = Some((&member.subscription, class));
-            balancer.class_of.push(class);
-            balancer.classes[class].insert((balancer.loads[index], MemberIndex(index)));
+        let mut members = vec![Class::new(); classes.subscriptions.len()];
+        for (index, (class, load)) in classes.of_member.iter().zip(&loads).enumerate() {
+            members[*class].insert((*load, MemberIndex(index)));
         }
-        balancer
-    }
-
-    fn new_class(&mut self, subscription: &BTreeSet<TopicId>) -> usize {
-        let class = self.classes.len();
-        self.classes.push(Class::new());
-        for topic in subscription {
-            self.classes_of_topic.entry(*topic).or_default().push(class);
-        }
-        class
+        Self { owners, loads, classes: members, classes_of_topic: classes.by_topic(), class_of: classes.of_member }
     }
 
     /// Most partitions per subscriber first; then those with fewer subscribers; then by id.

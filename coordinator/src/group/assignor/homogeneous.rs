@@ -4,12 +4,13 @@
 //! member ids, who hold more than P / M already; what is left of the extras goes to the last members. So nobody gives up a partition
 //! that balance allows to stay.
 
+use super::classes::Classes;
 use super::owners::{MemberIndex, Owners};
 use super::{GroupSpec, TargetAssignment};
 use crate::metadata::TopicId;
 
-pub(super) fn assign(spec: &GroupSpec) -> TargetAssignment {
-    let mut owners = Owners::of_current(spec);
+pub(super) fn assign(spec: &GroupSpec, classes: &Classes<'_>) -> TargetAssignment {
+    let mut owners = Owners::of_current(spec, classes);
     let mut free: Vec<(TopicId, usize)> = Vec::new();
     let mut held: Vec<Vec<(TopicId, usize)>> = vec![Vec::new(); spec.members.len()];
     for (topic, slots) in owners.topics() {

@@ -5,6 +5,7 @@
 //! gives the same target, and that ties go by member id and topic id. What is in a spec but makes no sense (a partition held twice or
 //! past the end, a topic that does not exist) counts as not held. It knows neither epochs nor records.
 
+mod classes;
 mod heterogeneous;
 mod homogeneous;
 mod owners;
@@ -47,14 +48,6 @@ pub struct TopicSpec {
 }
 
 impl GroupSpec {
-    /// The topics that all members want, if they all want the same.
-    fn common_subscription(&self) -> Option<&BTreeSet<TopicId>> {
-        let mut members = self.members.values();
-        let first = &members.next()?.subscription;
-        let same = |other: &MemberSpec| Arc::ptr_eq(first, &other.subscription) || first == &other.subscription;
-        members.all(same).then_some(first)
-    }
-
     /// Number of partitions of a topic, 0 if it does not exist.
     fn partition_count(&self, topic: TopicId) -> usize {
         self.topics.get(&topic).map_or(0, |topic| usize::try_from(topic.partitions).unwrap_or(0))

@@ -1,10 +1,10 @@
 //! Who has which partition while an assignor works; members are numbered in order of their ids.
 
+use super::classes::Classes;
 use super::{GroupSpec, TargetAssignment};
 use crate::group::assignment::Assignment;
 use crate::metadata::TopicId;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 /// A member's place in the order of member ids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,17 +19,10 @@ pub(super) struct Owners {
 
 impl Owners {
     /// What members may keep: partitions that exist and that they still want. Of two who hold the same the first has it.
-    pub(super) fn of_current(spec: &GroupSpec) -> Self {
+    pub(super) fn of_current(spec: &GroupSpec, classes: &Classes<'_>) -> Self {
         let mut topics: BTreeMap<TopicId, Vec<Option<MemberIndex>>> = BTreeMap::new();
-        let mut last = None;
-        for member in spec.members.values() {
-            // Members with equal subscriptions mostly share one set.
-            if last.replace(Arc::as_ptr(&member.subscription)) == Some(Arc::as_ptr(&member.subscription)) {
-                continue;
-            }
-            for topic in member.subscription.iter().filter(|topic| spec.topics.contains_key(topic)) {
-                topics.entry(*topic).or_insert_with(|| vec![None; spec.partition_count(*topic)]);
-            }
+        for topic in classes.subscriptions.iter().copied().flatten().filter(|topic| spec.topics.contains_key(topic)) {
+            topics.entry(*topic).or_insert_with(|| vec![None; spec.partition_count(*topic)]);
         }
         let mut owners = Self { topics, member_count: spec.members.len() };
         for (index, member) in spec.members.values().enumerate() {

@@ -4,50 +4,50 @@
 //! want it the first P % M get P / M + 1, the others P / M. Nothing depends on the assignment so far; what makes it sticky is the line,
 //! in which a static member keeps its place.
 
+use super::classes::Classes;
 use super::{GroupSpec, MemberSpec, TargetAssignment};
 use crate::group::assignment::Assignment;
 use crate::group::names::MemberId;
-use crate::metadata::TopicId;
-use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::cmp::{Ordering, Reverse};
+use std::collections::BinaryHeap;
 
 pub(super) fn assign(spec: &GroupSpec) -> TargetAssignment {
-    let mut line: Vec<(&MemberId, &MemberSpec, Assignment)> =
-        spec.members.iter().map(|(id, member)| (id, member, Assignment::default())).collect();
+    let classes = Classes::of(spec);
+    let mut line: Vec<(&MemberId, &MemberSpec, usize)> =
+        spec.members.iter().zip(&classes.of_member).map(|((id, member), class)| (id, member, *class)).collect();
     line.sort_by(|a, b| place((a.0, a.1), (b.0, b.1)));
-    if let Some(topics) = spec.common_subscription() {
-        let everybody: Vec<usize> = (0..line.len()).collect();
-        for topic in topics {
-            assign_topic(*topic, spec.partition_count(*topic), &everybody, &mut line);
-        }
-    } else {
-        for (topic, subscribers) in subscribers(&line) {
-            assign_topic(topic, spec.partition_count(topic), &subscribers, &mut line);
-        }
+    let mut line_of_class: Vec<Vec<usize>> = vec![Vec::new(); classes.subscriptions.len()];
+    for (place, (_, _, class)) in line.iter().enumerate() {
+        line_of_class[*class].push(place);
     }
-    line.into_iter().map(|(id, _, assignment)| (id.clone(), assignment)).collect()
+    let mut assignments = vec![Assignment::default(); line.len()];
+    for (topic, classes) in classes.by_topic() {
+        let lines: Vec<&[usize]> = classes.iter().map(|class| line_of_class[*class].as_slice()).collect();
+        let partition_count = spec.partition_count(topic);
+        let subscriber_count: usize = lines.iter().map(|line| line.len()).sum();
+        let (quota, extras) = (partition_count / subscriber_count, partition_count % subscriber_count);
+        let mut partitions = 0..i32::try_from(partition_count).expect("a topic's partitions are numbered by i32");
+        // Those at the end of the line may get none.
+        for (number, place) in merged(&lines).take(partition_count).enumerate() {
+            let count = quota + usize::from(number < extras);
+            assignments[place].0.insert(topic, partitions.by_ref().take(count).collect());
+        }
+        debug_assert!(partitions.is_empty(), "ranges add up to the topic");
+    }
+    line.into_iter().zip(assignments).map(|((id, ..), assignment)| (id.clone(), assignment)).collect()
 }
 
-/// Work is in proportion to the partitions, not to the subscribers: those at the end of the line may get none.
-fn assign_topic(topic: TopicId, partition_count: usize, subscribers: &[usize], line: &mut [(&MemberId, &MemberSpec, Assignment)]) {
-    let (quota, extras) = (partition_count / subscribers.len(), partition_count % subscribers.len());
-    let mut partitions = 0..i32::try_from(partition_count).expect("a topic's partitions are numbered by i32");
-    for (place, subscriber) in subscribers.iter().enumerate().take(partition_count) {
-        let count = quota + usize::from(place < extras);
-        line[*subscriber].2.0.insert(topic, partitions.by_ref().take(count).collect());
-    }
-    debug_assert!(partitions.is_empty(), "ranges add up to the topic");
-}
-
-/// For each topic the members that want it, as places in the line.
-fn subscribers(line: &[(&MemberId, &MemberSpec, Assignment)]) -> BTreeMap<TopicId, Vec<usize>> {
-    let mut subscribers: BTreeMap<TopicId, Vec<usize>> = BTreeMap::new();
-    for (place, (_, member, _)) in line.iter().enumerate() {
-        for topic in member.subscription.iter() {
-            subscribers.entry(*topic).or_default().push(place);
+/// Ordered lines as one.
+fn merged<'a>(lines: &[&'a [usize]]) -> impl Iterator<Item = usize> + 'a {
+    let mut heads: BinaryHeap<Reverse<&'a [usize]>> = lines.iter().filter(|line| !line.is_empty()).map(|line| Reverse(*line)).collect();
+    std::iter::from_fn(move || {
+        let Reverse(line) = heads.pop()?;
+        let (place, rest) = line.split_first()?;
+        if !rest.is_empty() {
+            heads.push(Reverse(rest));
         }
-    }
-    subscribers
+        Some(*place)
+    })
 }
 
 fn place(a: (&MemberId, &MemberSpec), b: (&MemberId, &MemberSpec)) -> Ordering {
