@@ -25,25 +25,37 @@ impl Api for FindCoordinator {
     const KEY: ApiKey = ApiKey::FindCoordinator;
     const VERSIONS: RangeInclusive<i16> = 0..=6;
 
-    async fn handle(ctx: RequestContext, request: FindCoordinatorRequest) -> FindCoordinatorResponse {
-        let refused = refuse(&ctx, request.key_type);
+    async fn handle(ctx: RequestContext, mut request: FindCoordinatorRequest) -> FindCoordinatorResponse {
         if ctx.api_version < 4 {
-            let found = match refused {
-                Some(error) => Err(error),
-                None => find(&ctx, request.key_type, &request.key).await,
-            };
-            return one(found);
+            request.coordinator_keys = vec![std::mem::take(&mut request.key)];
         }
-        let mut coordinators = Vec::with_capacity(request.coordinator_keys.len());
+        let refused = refuse(&ctx, request.key_type);
+        let mut rows = Vec::with_capacity(request.coordinator_keys.len());
+        if refused.is_none() {
+            create_topic(&ctx, &request).await;
+        }
         for key in request.coordinator_keys {
-            let row = match refused {
+            let found = refused.map_or_else(|| find(&ctx, request.key_type, &key), Err);
+            if ctx.api_version < 4 {
+                return one(found);
+            }
+            let mut row = row(found).with_key(key);
+            if let Some(error) = refused {
                 // Only what concerns the whole request has a text here.
-                Some(error) => row(Err(error)).with_error_message(Some(StrBytes::from_static_str(text_of(error)))),
-                None => row(find(&ctx, request.key_type, &key).await),
-            };
-            coordinators.push(row.with_key(key));
+                row.error_message = Some(StrBytes::from_static_str(text_of(error)));
+            }
+            rows.push(row);
         }
-        FindCoordinatorResponse::default().with_coordinators(coordinators)
+        FindCoordinatorResponse::default().with_coordinators(rows)
+    }
+}
+
+/// The first look for the coordinator of a group. Kafka lets the client ask again; here the topic is there when the answer leaves. Why it
+/// cannot be created is logged, and shows as COORDINATOR_NOT_AVAILABLE.
+async fn create_topic(ctx: &RequestContext, request: &FindCoordinatorRequest) {
+    let may_ask = |key: &StrBytes| ctx.allows(Operation::Describe, Resource::Group(key));
+    if request.key_type == GROUP && request.coordinator_keys.iter().any(may_ask) {
+        let _ = ctx.node.groups.ensure_topic(&ctx.node).await;
     }
 }
 
@@ -57,14 +69,14 @@ fn refuse(ctx: &RequestContext, key_type: i8) -> Option<ResponseError> {
     }
 }
 
-async fn find(ctx: &RequestContext, key_type: i8, key: &str) -> Result<AdvertisedEndpoint, ResponseError> {
+fn find(ctx: &RequestContext, key_type: i8, key: &str) -> Result<AdvertisedEndpoint, ResponseError> {
     match key_type {
         GROUP => {
             if !ctx.allows(Operation::Describe, Resource::Group(key)) {
                 return Err(ResponseError::GroupAuthorizationFailed);
             }
-            let coordinator = ctx.node.groups.coordinator_of(&ctx.node, key).await?;
-            ctx.node.endpoint_of(coordinator, &ctx.connection).ok_or(ResponseError::CoordinatorNotAvailable)
+            let coordinator = ctx.node.groups.coordinator_of(&ctx.node, key);
+            coordinator.and_then(|id| ctx.node.endpoint_of(id, &ctx.connection)).ok_or(ResponseError::CoordinatorNotAvailable)
         }
         TRANSACTION if !ctx.allows(Operation::Describe, Resource::TransactionalId(key)) => {
             Err(ResponseError::TransactionalIdAuthorizationFailed)

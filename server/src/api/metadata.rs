@@ -6,6 +6,7 @@
 
 use super::{Api, CLUSTER_OPERATIONS, NOT_ASKED, RequestContext, TOPIC_OPERATIONS, is_internal_topic};
 use crate::auth::{Operation, Resource};
+use crate::coordinators::group::OFFSETS_TOPIC;
 use foldhash::{HashSet, HashSetExt};
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
@@ -174,13 +175,18 @@ async fn create_missing(ctx: &RequestContext, asked: &[MetadataRequestTopic]) {
         return;
     }
     let image = ctx.node.image();
-    let missing: Vec<TopicName> = asked
+    let mut missing: Vec<TopicName> = asked
         .iter()
         .filter(|topic| topic.topic_id.is_nil())
         .filter_map(|topic| topic.name.clone())
-        .filter(|name| image.topics().by_name(name).is_none() && ValidName::parse(name).is_ok() && !is_internal_topic(name))
+        .filter(|name| image.topics().by_name(name).is_none() && ValidName::parse(name).is_ok())
         .filter(|name| ctx.allows(Operation::Create, Resource::Cluster) || ctx.allows(Operation::Create, Resource::Topic(name)))
         .collect();
+    if missing.iter().any(|name| **name == *OFFSETS_TOPIC) {
+        // With settings of its own; what refuses it is logged.
+        let _ = ctx.node.groups.ensure_topic(&ctx.node).await;
+    }
+    missing.retain(|name| !is_internal_topic(name));
     if !missing.is_empty()
         && let Err(error) = ctx.node.controller.auto_create(&ctx.node, missing).await
     {

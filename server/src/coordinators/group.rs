@@ -93,16 +93,13 @@ impl GroupCoordinator {
         self.runtime.run_all(handler).await
     }
 
-    /// The broker that coordinates a group. Creates `__consumer_offsets` on first use and answers once it is there, where Kafka lets the
-    /// client ask again.
-    pub(crate) async fn coordinator_of(&self, node: &Arc<Node>, group_id: &str) -> Result<i32, ResponseError> {
-        let unavailable = ResponseError::CoordinatorNotAvailable;
-        self.ensure_topic(node).await.map_err(|_| unavailable)?;
+    /// The broker that coordinates a group, once there is `__consumer_offsets`.
+    pub(crate) fn coordinator_of(&self, node: &Node, group_id: &str) -> Option<i32> {
         let image = node.image();
-        let topic = image.topics().by_name(OFFSETS_TOPIC).ok_or(unavailable)?;
-        let partition_count = i32::try_from(topic.partitions.len()).ok().filter(|count| *count > 0).ok_or(unavailable)?;
-        let (leader, _) = node.leader_by_name(OFFSETS_TOPIC, partition_for(group_id, partition_count)).ok_or(unavailable)?;
-        if leader < 0 { Err(unavailable) } else { Ok(leader) }
+        let topic = image.topics().by_name(OFFSETS_TOPIC)?;
+        let partition_count = i32::try_from(topic.partitions.len()).ok().filter(|count| *count > 0)?;
+        let (leader, _) = node.leader_by_name(OFFSETS_TOPIC, partition_for(group_id, partition_count))?;
+        (leader >= 0).then_some(leader)
     }
 
     /// Creates `__consumer_offsets` unless it exists. What refuses it is logged; clients are told COORDINATOR_NOT_AVAILABLE.

@@ -135,6 +135,16 @@ fn row_55_offsets_are_readable_as_apache_kafka_writes_them() {
 }
 
 #[test]
+fn row_55_whoever_names_the_topic_of_offsets_finds_it() {
+    let kit = Kit::with("offsets.topic.num.partitions=7\nnum.partitions=2\ngroup.initial.rebalance.delay.ms=0");
+    let mut client = kit.connect();
+    assert_eq!(error(client.describe("__consumer_offsets").error_code), Some(ResponseError::UnknownTopicOrPartition));
+    let topic = client.metadata(&["__consumer_offsets"], true).topics.remove(0);
+    assert_eq!((error(topic.error_code), topic.partitions.len(), topic.is_internal), (None, 7, true), "not the broker's defaults");
+    Member::of(&kit, "g").alone();
+}
+
+#[test]
 fn a_classic_group_goes_on_after_a_kill() {
     let mut kit = kit();
     let mut members = balanced(vec![Member::of(&kit, "g"), Member::of(&kit, "g").instance("i"), Member::of(&kit, "g")]);
