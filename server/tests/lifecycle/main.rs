@@ -1,7 +1,8 @@
-//! Starts and stops of a whole broker: what is recorded, what is refused, how long a stop takes.
+//! Starts and stops of a whole broker: what is recorded, what is refused, how long a stop takes, what groups find afterwards.
 
 #[path = "../kit/mod.rs"]
 mod kit;
+mod lag;
 mod snapshots;
 
 use kafka_protocol::messages::fetch_request::FetchTopic;

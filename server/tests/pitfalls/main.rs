@@ -12,7 +12,6 @@ mod hostile;
 mod idempotence;
 #[path = "../kit/mod.rs"]
 mod kit;
-mod lag;
 mod leaders;
 mod listeners;
 mod metadata;

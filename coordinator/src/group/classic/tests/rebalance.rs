@@ -59,10 +59,10 @@ fn the_initial_delay_does_not_grow_when_nobody_comes() {
 fn members_who_came_to_a_later_rebalance_do_not_extend_the_next_initial_delay() {
     let mut world = World::new();
     let members = world.stable_group(1);
-    let late = world.join(&join("").version(3));
+    let late = [world.join(&join("").version(3)), world.join(&join("").version(3))];
     world.join(&join(&members[0].id));
-    let late = world.joined(late).member_id.to_string();
-    assert_eq!(world.leave(&[(&late, None), (&members[0].id, None)]), [NONE, NONE]);
+    let late = late.map(|ticket| world.joined(ticket).member_id.to_string());
+    assert_eq!(world.leave(&[(&late[0], None), (&late[1], None), (&members[0].id, None)]), [NONE; 3]);
     let ticket = world.join(&join("").version(3));
     world.advance(DELAY_MS);
     assert_eq!(world.joined(ticket).error_code, NONE);
