@@ -2,6 +2,9 @@
 //!
 //! Everybody stays a member under the generation as epoch, with the assignment that the leader made as target and as what is held; so
 //! nobody loses a partition before the rebalance that the new member brings. Who waits for the classic rebalance is told to join again.
+//!
+//! Cooperative members keep partitions through a rebalance, in which the group forgets the assignment. What they said to own when they
+//! joined counts as held then; Kafka takes it for free and may give it to the new member at once.
 
 use super::embedded::{self, Malformed};
 use crate::group::assignment::Assignment;
@@ -16,8 +19,9 @@ use crate::group::records::{
     GroupRecord,
 };
 use crate::group::soft::Soft;
-use crate::metadata::ApiError;
 use crate::metadata::image::TopicsImage;
+use crate::metadata::{ApiError, TopicId};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// The group and the records that make it one, the classic group's tombstone first.
@@ -28,11 +32,22 @@ pub(super) fn convert(soft: &Soft, group_id: &GroupId, classic: &ClassicGroup) -
     group.assignment_epoch = classic.generation();
     // A group in its first rebalance has not voted yet.
     let protocol = classic.protocol().cloned().or_else(|| super::vote(classic.members().cloned()));
+    let mut members = Vec::new();
     for classic_member in classic.members() {
-        let (member, target) = member(classic_member, protocol.as_deref(), classic.generation(), soft.image.topics())
+        let member = member(classic_member, protocol.as_deref(), soft.image.topics())
             .map_err(|reason| not_found(format!("Cannot upgrade classic group {group_id} to consumer group because {reason}")))?;
-        group.set_target(member.member_id.clone(), target);
-        group.update_member(member);
+        members.push(member);
+    }
+    let mut given: BTreeSet<(TopicId, i32)> = members.iter().flat_map(|member| member.target.iter()).collect();
+    for Upgraded { metadata, mut target, owned } in members {
+        for (topic, partition) in owned.into_iter().filter(|held| given.insert(*held)) {
+            target.insert(topic, partition);
+        }
+        let mut assigned = PartitionEpochs::default();
+        target.iter().for_each(|(topic, partition)| assigned.insert(topic, partition, classic.generation()));
+        let (member_epoch, previous_member_epoch) = (classic.generation(), classic.generation());
+        group.set_target(metadata.member_id.clone(), target);
+        group.update_member(ConsumerGroupMember { member_epoch, previous_member_epoch, assigned, ..metadata });
     }
     group.metadata_hash = TopicHashes::default().group_hash(group.topics(), &soft.image);
     let mut records = vec![GroupRecord::GroupMetadata { group: group_id.clone(), value: None }];
@@ -58,14 +73,18 @@ const MALFORMED: &str = "the embedded consumer protocol is malformed.";
 const CUSTOM_ASSIGNOR: &str = "an unsupported custom assignor is in use. Please refer to the documentation or switch to a default assignor \
      before re-attempting the upgrade.";
 
-fn member(
-    classic: &ClassicMember,
-    protocol: Option<&str>,
-    generation: i32,
-    topics: &TopicsImage,
-) -> Result<(ConsumerGroupMember, Assignment), &'static str> {
+/// A member of the classic group on its way.
+struct Upgraded {
+    /// The member without epochs and partitions.
+    metadata: ConsumerGroupMember,
+    /// What the leader gave it.
+    target: Assignment,
+    /// What it said to own when it joined.
+    owned: Vec<(TopicId, i32)>,
+}
+
+fn member(classic: &ClassicMember, protocol: Option<&str>, topics: &TopicsImage) -> Result<Upgraded, &'static str> {
     let mut target = Assignment::default();
-    let mut assigned = PartitionEpochs::default();
     // Who has joined and not asked for its assignment yet has none.
     if !classic.assignment.is_empty() {
         let assignment = embedded::read_assignment(&classic.assignment).map_err(|Malformed| MALFORMED)?;
@@ -74,7 +93,6 @@ fn member(
         }
         for (topic, partition) in super::by_id(&assignment.partitions, topics) {
             target.insert(topic, partition);
-            assigned.insert(topic, partition, generation);
         }
     }
     let subscription = embedded::read_subscription(&classic.metadata(protocol)).map_err(|Malformed| MALFORMED)?;
@@ -92,8 +110,8 @@ fn member(
         }),
         ..ConsumerGroupMemberMetadataValue::clone(&new.metadata)
     };
-    let member = ConsumerGroupMember { member_epoch: generation, previous_member_epoch: generation, assigned, ..new };
-    Ok((member.with_metadata(metadata), target))
+    let owned = super::by_id(&subscription.owned, topics).into_iter().collect();
+    Ok(Upgraded { metadata: new.with_metadata(metadata), target, owned })
 }
 
 /// The records of a whole group, in Kafka's order.

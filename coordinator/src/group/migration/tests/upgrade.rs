@@ -195,3 +195,27 @@ fn a_member_without_an_assignment_is_taken_over_with_none() {
     assert_eq!(group.member(&consumers[0].member_id).expect("a member").assigned.iter().count(), 1, "topics that are gone are left out");
     assert!(group.member(&consumers[1].member_id).expect("a member").assigned.is_empty());
 }
+
+#[test]
+fn what_cooperative_members_keep_through_a_rebalance_is_held_when_the_upgrade_comes_in_the_middle_of_it() {
+    let mut bed = Bed::new();
+    let [mut first, mut second] = two_classic_members(&mut bed);
+    first.owned = vec![("a", vec![0, 1])];
+    second.owned = vec![("a", vec![2, 3])];
+    bed.try_join_as(Ticket(2), &first);
+    let replies = bed.try_join_as(Ticket(3), &second);
+    assert_eq!(joined(&replies, Ticket(3)).map(|answer| answer.error_code), Some(0), "the generation is complete");
+    // One joins with other topics before the leader has assigned: the assignments are forgotten.
+    second.topics = vec!["a", "b"];
+    assert!(bed.try_join_as(Ticket(4), &second).is_empty());
+
+    let request = join("new", &["a"]);
+    let replies = bed.call(|shard, now, caller| shard.consumer_group_heartbeat(now, Ticket(7), caller, &request));
+    let Some(GroupReply::ConsumerGroupHeartbeat(response)) = replies.get(&Ticket(7)) else { panic!("an answer: {replies:?}") };
+    assert_eq!(assigned(response), Some(vec![]), "nothing is free");
+    for (consumer, held) in [(&first, [0, 1]), (&second, [2, 3])] {
+        let member = bed.group().member(&consumer.member_id).expect("it stays");
+        let holds: Vec<i32> = member.assigned.iter().map(|(_, partition, _)| partition).collect();
+        assert_eq!(holds, held);
+    }
+}
