@@ -44,6 +44,10 @@ pub(crate) struct Checks {
     /// Names that have stood for more than one topic: what was committed for one means nothing for the other.
     pub(crate) reused_names: BTreeSet<String>,
     pub(crate) reloads: u64,
+    /// Reloads and downgrades: what was answered before one vouches for nothing after it.
+    pub(crate) upheavals: u64,
+    /// Consumer groups that have become classic groups, and whose clients have yet to hear of it.
+    pub(crate) downgraded: BTreeSet<GroupId>,
 }
 
 impl Checks {
@@ -58,6 +62,8 @@ impl Checks {
             deleting: false,
             reused_names: BTreeSet::new(),
             reloads: 0,
+            upheavals: 0,
+            downgraded: BTreeSet::new(),
         }
     }
 
@@ -148,11 +154,20 @@ impl Checks {
             if let (false, Some(held)) = (lives_on, self.groups.get_mut(group)) {
                 held.number = None;
             }
+            let is_classic_now =
+                records.iter().any(|record| matches!(record, GroupRecord::GroupMetadata { group: of, value: Some(_) } if of == group));
+            if is_classic_now {
+                self.downgraded.insert(group.clone());
+                self.upheavals += 1;
+            }
         }
     }
 
     fn rise(&mut self, group: &GroupId, number: i32, what: &str) {
-        let before = self.groups.entry(group.clone()).or_default().number.replace(number);
+        let held = self.groups.entry(group.clone()).or_default();
+        let before = held.number.replace(number);
+        // Without members a group may begin anew under the other protocol.
+        let before = before.filter(|_| !held.classic.is_empty() || !held.current.is_empty());
         assert!(before.is_none_or(|before| before <= number), "{group}: the {what} went back from {before:?} to {number}");
     }
 
@@ -274,6 +289,7 @@ impl Checks {
     /// A new shard has replayed the log.
     pub(crate) fn reloaded(&mut self, shard: &GroupShard) {
         self.reloads += 1;
+        self.upheavals += 1;
         self.compare_committed(shard);
     }
 }

@@ -208,6 +208,11 @@ impl Consumer {
                         client.needs_excuse(sight.checks, "UNKNOWN_MEMBER_ID for a commit", Standing::Forgotten);
                         1
                     }
+                    Some(ResponseError::FencedInstanceId) => {
+                        client.rejected(sight.checks, "FENCED_INSTANCE_ID for a commit", Standing::Forgotten);
+                        self.fatal = true;
+                        1
+                    }
                     Some(error) => panic!("client {}: a commit was answered {error:?}", client.id),
                 }
             }

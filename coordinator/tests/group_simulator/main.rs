@@ -19,7 +19,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use world::{Speech, World};
 
 /// What groups may speak.
-const SPEECHES: &[Speech] = &[Speech::Classic, Speech::Consumer];
+const SPEECHES: &[Speech] = &[Speech::Classic, Speech::Consumer, Speech::Mixed];
 
 fn live(seed: u64, trace: bool) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
     let mut world = World::new(seed, SPEECHES, trace);

@@ -37,7 +37,7 @@ enum Event {
     /// A request reaches the broker.
     Arrive { origin: Origin, request: Box<Request> },
     /// An answer, or its loss, reaches a client.
-    Deliver { origin: Origin, sent_at: i64, reloads: u64, answer: Box<Answer> },
+    Deliver { origin: Origin, sent_at: i64, upheavals: u64, answer: Box<Answer> },
     /// Something happens.
     Chance,
     /// A process starts in the place of one that ended.
@@ -175,7 +175,7 @@ impl World {
     }
 
     fn step(&mut self) {
-        let reloads = self.checks.reloads;
+        let (reloads, upheavals) = (self.checks.reloads, self.checks.upheavals);
         let at = self.events.first_key_value().map_or(self.now + 1_000, |((at, _), _)| *at);
         if let Some(deadline) = self.broker.next_deadline().filter(|deadline| *deadline <= at) {
             self.now = self.now.max(deadline);
@@ -189,19 +189,21 @@ impl World {
         if self.checks.reloads > reloads {
             self.after_reload();
         }
-        self.send_answers();
+        for group in std::mem::take(&mut self.checks.downgraded) {
+            self.after_downgrade(&group);
+        }
+        self.send_answers(upheavals);
         let waits = self.broker.longest_wait_ms(self.now);
         assert!(waits <= LONGEST_WAIT_MS, "a request waits for {waits} ms: {:?}", self.broker.waiting().collect::<Vec<_>>());
     }
 
-    fn send_answers(&mut self) {
+    fn send_answers(&mut self, upheavals: u64) {
         for (origin, answer) in std::mem::take(&mut self.broker.outbox) {
             let Some(process) = self.processes.get(&origin.client) else { continue };
             let sent_at = process.sent_at;
             let answer = if !self.is_calm() && self.rng.percent(1) { Err(Lost) } else { answer };
             let latency = self.rng.between(1, 30);
-            let reloads = self.checks.reloads;
-            self.schedule(latency, Event::Deliver { origin, sent_at, reloads, answer: Box::new(answer) });
+            self.schedule(latency, Event::Deliver { origin, sent_at, upheavals, answer: Box::new(answer) });
         }
     }
 
@@ -227,7 +229,7 @@ impl World {
                     self.note(|| format!("   c{} <- {answer:?}", to.client));
                 }
             }
-            Event::Deliver { origin, sent_at, reloads, answer } => self.deliver(origin, sent_at, reloads, *answer),
+            Event::Deliver { origin, sent_at, upheavals, answer } => self.deliver(origin, sent_at, upheavals, *answer),
             Event::Chance => self.chance(),
             Event::Spawn { group, instance } => {
                 let taken = instance.is_some() && self.processes.values().any(|process| process.client.instance == instance);
@@ -262,7 +264,7 @@ impl World {
                 process.sent_at = self.now;
                 let origin = Origin { client, attempt: process.attempt };
                 if !self.is_calm() && self.rng.percent(1) {
-                    return self.schedule(50, Event::Deliver { origin, sent_at: self.now, reloads: 0, answer: Box::new(Err(Lost)) });
+                    return self.schedule(50, Event::Deliver { origin, sent_at: self.now, upheavals: 0, answer: Box::new(Err(Lost)) });
                 }
                 let latency = self.rng.between(1, 30);
                 self.schedule(latency, Event::Arrive { origin, request });
@@ -270,7 +272,7 @@ impl World {
         }
     }
 
-    fn deliver(&mut self, origin: Origin, sent_at: i64, reloads: u64, answer: Answer) {
+    fn deliver(&mut self, origin: Origin, sent_at: i64, upheavals: u64, answer: Answer) {
         if self.processes.get(&origin.client).is_none_or(|process| process.attempt != origin.attempt) {
             return;
         }
@@ -278,8 +280,8 @@ impl World {
             let before = process.client.standing;
             let client = &mut process.client;
             let rest = process.protocol.take(client, sight, sent_at, answer);
-            // What was said before a reload vouches for nothing after it.
-            if sight.checks.reloads > reloads {
+            // What was said before a reload or a downgrade vouches for nothing after it.
+            if sight.checks.upheavals > upheavals {
                 client.standing = client.standing.max(before);
             }
             rest
@@ -513,6 +515,14 @@ impl World {
             if matches!(process.protocol, Protocol::Classic(_)) {
                 client.standing = client.standing.max(standing);
             }
+        }
+    }
+
+    /// The generation is now the group's epoch, which not every member has reached.
+    fn after_downgrade(&mut self, group: &GroupId) {
+        self.note(|| format!("{group} is a classic group again"));
+        for process in self.processes.values_mut().filter(|process| process.client.group == *group) {
+            process.client.standing = process.client.standing.max(Standing::OfAnEarlierGeneration);
         }
     }
 
