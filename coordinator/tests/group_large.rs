@@ -25,7 +25,12 @@ struct Story {
 
 impl Story {
     fn new() -> Self {
-        let settings = GroupSettings { initial_rebalance_delay_ms: 3_000, ..GroupSettings::default() };
+        // By default Kafka's log takes no record of 10,000 classic members.
+        Self::with(16 << 20)
+    }
+
+    fn with(message_max_bytes: usize) -> Self {
+        let settings = GroupSettings { initial_rebalance_delay_ms: 3_000, message_max_bytes, ..GroupSettings::default() };
         let shard = GroupShard::new(Arc::new(settings), Arc::new(MetadataImage::default()));
         Self { shard, log: Vec::new(), answers: BTreeMap::new() }
     }
@@ -65,9 +70,8 @@ fn join() -> JoinGroupRequest {
         .with_protocols(vec![protocol])
 }
 
-#[test]
-fn ten_thousand_classic_members_become_one_generation() {
-    let mut story = Story::new();
+/// All members join; their answers and when.
+fn join_all(story: &mut Story) -> (Millis, BTreeMap<u64, GroupReply>) {
     for at in 0..MEMBERS {
         let effects = story.shard.join_group(Millis(0), Ticket(at), &caller(3, at), &join());
         story.take(effects);
@@ -78,7 +82,34 @@ fn ten_thousand_classic_members_become_one_generation() {
         let effects = story.shard.handle_timeout(now);
         story.take(effects);
     }
-    let answers = std::mem::take(&mut story.answers);
+    (now, std::mem::take(&mut story.answers))
+}
+
+#[test]
+fn ten_thousand_classic_members_are_too_many_for_a_record_by_default() {
+    let mut story = Story::with(GroupSettings::default().message_max_bytes);
+    let (now, answers) = join_all(&mut story);
+    let joined = answers.into_values().map(|reply| if let GroupReply::JoinGroup(joined) = reply { joined } else { panic!() });
+    let leader = joined.max_by_key(|joined| joined.members.len()).expect("somebody leads");
+    let share = SyncGroupRequestAssignment::default().with_assignment(vec![7; 50].into());
+    let shares = leader.members.iter().map(|member| share.clone().with_member_id(member.member_id.clone())).collect();
+    let leader = leader.member_id;
+    let request = SyncGroupRequest::default().with_group_id(GroupId(text("g"))).with_generation_id(1).with_member_id(leader.clone());
+    let request = request.with_assignments(shares);
+    let records = story.log.len();
+    let effects = story.shard.sync_group(now, Ticket(0), &request);
+    story.take(effects);
+    let Some(GroupReply::SyncGroup(synced)) = story.answers.get(&0) else { panic!("an answer at once") };
+    assert_eq!((synced.error_code, story.log.len()), (-1, records), "as in Kafka, and nothing is written");
+    let request = HeartbeatRequest::default().with_group_id(GroupId(text("g"))).with_generation_id(1).with_member_id(leader);
+    let effects = story.shard.heartbeat(now, Ticket(1), &request);
+    assert!(matches!(&effects.replies[..], [(_, GroupReply::Heartbeat(answer))] if answer.error_code == 27), "they join again");
+}
+
+#[test]
+fn ten_thousand_classic_members_become_one_generation() {
+    let mut story = Story::new();
+    let (now, answers) = join_all(&mut story);
     assert_eq!(answers.len() as u64, MEMBERS);
     let joined: Vec<_> =
         answers.into_values().map(|reply| if let GroupReply::JoinGroup(joined) = reply { joined } else { panic!() }).collect();

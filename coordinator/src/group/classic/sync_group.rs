@@ -40,10 +40,8 @@ pub(in super::super) fn handle(_hard: &Hard, soft: &mut Soft, now: Millis, ticke
 }
 
 fn validate(group: &ClassicGroup, request: &SyncGroupRequest) -> Result<(), ResponseError> {
-    match group.state {
-        ClassicState::Empty => return Err(ResponseError::UnknownMemberId),
-        ClassicState::Dead => return Err(ResponseError::CoordinatorNotAvailable),
-        _ => {}
+    if group.state == ClassicState::Dead {
+        return Err(ResponseError::CoordinatorNotAvailable);
     }
     group.validate_member(&request.member_id, request.group_instance_id.as_deref())?;
     if request.generation_id != group.generation {

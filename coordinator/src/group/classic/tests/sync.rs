@@ -108,6 +108,17 @@ fn who_waits_for_the_leader_is_told_when_the_rebalance_begins_again() {
 }
 
 #[test]
+fn an_assignment_that_is_overtaken_by_a_rebalance_is_nobodys() {
+    let mut world = World::new();
+    let members = world.stable_group(2);
+    world.join(&join(&members[0].id));
+    assert!(world.group().members().all(|member| !member.assignment.is_empty()), "the last one stays until there is a new generation");
+    world.join(&join(&members[1].id));
+    world.join(&join(&members[1].id).protocols(&[("range", b"new")]));
+    assert!(world.group().members().all(|member| member.assignment.is_empty()));
+}
+
+#[test]
 fn a_second_sync_of_a_waiting_member_takes_the_place_of_the_first() {
     let mut world = World::new();
     let members = world.joined_group(2);
