@@ -7,6 +7,7 @@ use super::consumer::describe::described;
 use super::hard::Hard;
 use super::kind::{self, Group};
 use super::names::GroupId;
+use super::offsets::size::check_deletions;
 use super::records::GroupRecord;
 use super::soft::Soft;
 use super::{Caller, ConsumerDescribedGroup, GroupEffects, GroupReply};
@@ -119,11 +120,12 @@ pub(super) fn list_groups(hard: &Hard, soft: &Soft, ticket: Ticket, request: &Li
 pub(super) fn delete_group(hard: &Hard, soft: &mut Soft, now: Millis, ticket: Ticket, group_id: &str) -> GroupEffects {
     let group = GroupId::from(group_id);
     let found = kind::find(hard, soft, &group).ok_or(ResponseError::GroupIdNotFound);
-    let error = found.and_then(Group::check_delete).err();
-    let mut effects = match error {
-        Some(_) => GroupEffects::default(),
-        None => GroupEffects { records: offset_tombstones(hard, &group), ..GroupEffects::default() },
-    };
+    let checked = found.and_then(Group::check_delete).and_then(|()| {
+        let records = offset_tombstones(hard, &group);
+        check_deletions(soft, &records).map(|()| records)
+    });
+    let error = checked.as_ref().err().copied();
+    let mut effects = GroupEffects { records: checked.unwrap_or_default(), ..GroupEffects::default() };
     if error.is_none() {
         effects.append(kind::delete(hard, soft, now, &group));
     }

@@ -8,6 +8,7 @@ use super::super::names::GroupId;
 use super::super::records::{GroupRecord, OffsetCommitValue};
 use super::super::soft::Soft;
 use super::super::{Caller, GroupEffects, GroupReply};
+use super::size;
 use crate::effects::Ticket;
 use crate::metadata::TopicId;
 use crate::timers::Millis;
@@ -107,6 +108,7 @@ fn accept(
             if is_too_large(soft, partition.committed_metadata.as_deref()) { ResponseError::OffsetMetadataTooLarge.code() } else { 0 }
         }));
     }
+    size::check_commits(soft, &records)?;
     Ok((records, response))
 }
 

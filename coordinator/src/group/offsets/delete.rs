@@ -6,7 +6,7 @@ use super::super::names::GroupId;
 use super::super::records::GroupRecord;
 use super::super::soft::{Soft, TimerKey};
 use super::super::{GroupEffects, GroupReply};
-use super::{RECORDS_MAX, soon, tombstone};
+use super::{Batch, size, soon, tombstone};
 use crate::effects::Ticket;
 use crate::metadata::{MetadataDelta, TopicId};
 use crate::timers::Millis;
@@ -18,16 +18,20 @@ use std::sync::Arc;
 
 pub(in super::super) fn handle(hard: &Hard, soft: &mut Soft, now: Millis, ticket: Ticket, request: &OffsetDeleteRequest) -> GroupEffects {
     let group = GroupId::from(&*request.group_id.0);
+    let refuse = |error: ResponseError| {
+        let response = OffsetDeleteResponse::default().with_error_code(error.code());
+        GroupEffects::reply(ticket, GroupReply::OffsetDelete(response))
+    };
     let found = kind::find(hard, soft, &group).ok_or(ResponseError::GroupIdNotFound);
     let found = match found.and_then(|found| found.check_offset_delete().map(|()| found)) {
         Ok(found) => found,
-        Err(error) => {
-            let response = OffsetDeleteResponse::default().with_error_code(error.code());
-            return GroupEffects::reply(ticket, GroupReply::OffsetDelete(response));
-        }
+        Err(error) => return refuse(error),
     };
     let mut records = Vec::new();
     let topics = request.topics.iter().map(|topic| delete_topic(hard, found, &group, topic, &mut records)).collect();
+    if let Err(error) = size::check_deletions(soft, &records) {
+        return refuse(error);
+    }
     kind::outlive_offsets(hard, soft, now, &group);
     let response = OffsetDeleteResponse::default().with_topics(topics);
     GroupEffects { records, replies: vec![(ticket, GroupReply::OffsetDelete(response))], commands: Vec::new() }
@@ -78,20 +82,20 @@ pub(in super::super) fn of_deleted_topics(hard: &Hard, soft: &mut Soft, now: Mil
 
 /// Deletes the next offsets of deleted topics.
 pub(in super::super) fn continue_with_topics(hard: &Hard, soft: &mut Soft, now: Millis) -> GroupEffects {
-    let mut records = Vec::new();
+    let mut batch = Batch::default();
     while let Some(topic) = soft.offsets.deleted_topics.front().cloned() {
-        let finished = of_topic(hard, soft, now, &topic, &mut records);
+        let finished = of_topic(hard, soft, now, &topic, &mut batch);
         if !finished {
             soft.timers.set(TimerKey::DeletedTopics, soon(now));
             break;
         }
         soft.offsets.deleted_topics.pop_front();
     }
-    GroupEffects { records, ..GroupEffects::default() }
+    batch.effects
 }
 
 /// Whether all is said; else the next call goes over the topic again and finds what is left.
-fn of_topic(hard: &Hard, soft: &mut Soft, now: Millis, topic: &DeletedTopic, records: &mut Vec<GroupRecord>) -> bool {
+fn of_topic(hard: &Hard, soft: &mut Soft, now: Millis, topic: &DeletedTopic, batch: &mut Batch) -> bool {
     let mut pending = hard.offsets.pending_targets().filter(|(target, timestamp_ms, topic_id)| {
         *target.topic == topic.name
             && topic.owns(*topic_id, *timestamp_ms)
@@ -100,11 +104,11 @@ fn of_topic(hard: &Hard, soft: &mut Soft, now: Millis, topic: &DeletedTopic, rec
     let mut committed = hard.offsets.of_topic(&topic.name).filter(|(_, offset)| topic.owns(offset.topic_id, offset.commit_timestamp_ms));
     let targets = committed.by_ref().map(|(target, _)| target).chain(pending.by_ref().map(|(target, ..)| target));
     for target in targets {
-        if records.len() >= RECORDS_MAX {
+        if batch.is_full() {
             return false;
         }
         kind::outlive_offsets(hard, soft, now, target.group);
-        records.push(tombstone(target.group, target.topic, target.partition));
+        batch.push(tombstone(target.group, target.topic, target.partition));
     }
     true
 }

@@ -9,37 +9,37 @@ use super::super::hard::Hard;
 use super::super::kind::{self, Group};
 use super::super::names::GroupId;
 use super::super::soft::{Soft, TimerKey};
-use super::{CommittedOffset, RECORDS_MAX, soon, tombstone};
+use super::{Batch, CommittedOffset, soon, tombstone};
 use crate::timers::Millis;
 
 /// Offsets and groups looked at in one call.
 const LOOKED_AT_MAX: usize = 20_000;
 
 pub(in super::super) fn handle(hard: &Hard, soft: &mut Soft, now: Millis) -> GroupEffects {
-    let mut call = Call { now, effects: GroupEffects::default(), looked_at: 0 };
+    let mut call = Call { now, batch: Batch::default(), looked_at: 0 };
     while let Some(group) = kind::next(hard, soft, soft.offsets.expired_to.as_ref()) {
         if !call.group(hard, soft, &group) {
             soft.timers.set(TimerKey::ExpireOffsets, soon(now));
-            return call.effects;
+            return call.batch.effects;
         }
         soft.offsets.expired_to = Some(group);
     }
     soft.offsets.expired_to = None;
     let interval_ms = soft.settings.offsets_retention_check_interval_ms;
     soft.timers.set(TimerKey::ExpireOffsets, Millis(now.0.saturating_add(interval_ms.max(1))));
-    call.effects
+    call.batch.effects
 }
 
 struct Call {
     now: Millis,
-    effects: GroupEffects,
+    batch: Batch,
     looked_at: usize,
 }
 
 impl Call {
     /// Whether the group is done with; else it is looked at again, without what expired by then.
     fn group(&mut self, hard: &Hard, soft: &mut Soft, id: &GroupId) -> bool {
-        if self.looked_at >= LOOKED_AT_MAX || self.effects.records.len() >= RECORDS_MAX {
+        if self.looked_at >= LOOKED_AT_MAX || self.batch.is_full() {
             return false;
         }
         self.looked_at += 1;
@@ -52,15 +52,15 @@ impl Call {
                 self.looked_at += 1;
                 if subscribed || !self.is_expired(found, &offset, retention_ms) || hard.offsets.is_pending(id, topic, partition) {
                     nothing_left = false;
-                } else if self.effects.records.len() >= RECORDS_MAX {
+                } else if self.batch.is_full() {
                     return false;
                 } else {
-                    self.effects.records.push(tombstone(id, topic, partition));
+                    self.batch.push(tombstone(id, topic, partition));
                 }
             }
         }
         if nothing_left {
-            self.effects.append(kind::delete(hard, soft, self.now, id));
+            self.batch.effects.append(kind::delete(hard, soft, self.now, id));
         }
         true
     }

@@ -4,6 +4,7 @@ pub(super) mod commit;
 pub(super) mod delete;
 pub(super) mod expire;
 pub(super) mod fetch;
+pub(super) mod size;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -24,6 +25,8 @@ use std::sync::Arc;
 
 /// Tombstones in one call of what runs by itself: expiry, and offsets of deleted topics. Their timer brings the next call.
 const RECORDS_MAX: usize = 1_000;
+/// The same in bytes, for groups with long names; one record always goes.
+const RECORD_BYTES_MAX: usize = 256 * 1024;
 
 /// Where long work stands. Forgotten by a reload: the next round of expiry sees to what is left.
 #[derive(Debug, Default)]
@@ -70,6 +73,24 @@ pub(super) fn on_loaded(_hard: &Hard, soft: &mut Soft, now: Millis) -> GroupEffe
 /// Forgets an offset, committed and pending.
 fn tombstone(group: &GroupId, topic: &Arc<str>, partition: i32) -> GroupRecord {
     GroupRecord::OffsetCommit { group: group.clone(), topic: Arc::clone(topic), partition, value: None }
+}
+
+/// What one call of what runs by itself decides.
+#[derive(Default)]
+struct Batch {
+    effects: GroupEffects,
+    size_bytes: usize,
+}
+
+impl Batch {
+    fn is_full(&self) -> bool {
+        self.effects.records.len() >= RECORDS_MAX || self.size_bytes >= RECORD_BYTES_MAX
+    }
+
+    fn push(&mut self, record: GroupRecord) {
+        self.size_bytes += size::of_record(&record);
+        self.effects.records.push(record);
+    }
 }
 
 /// The next call, after whoever waits for the shard.

@@ -9,6 +9,7 @@ use super::super::records::{GroupRecord, OffsetCommitValue};
 use super::super::soft::Soft;
 use super::super::{Caller, GroupEffects, GroupReply};
 use super::commit::{check_commit, is_too_large, topic_id};
+use super::size;
 use crate::effects::Ticket;
 use crate::metadata::TopicId;
 use crate::timers::Millis;
@@ -95,5 +96,6 @@ fn accept(
             if is_too_large(soft, partition.committed_metadata.as_deref()) { ResponseError::OffsetMetadataTooLarge.code() } else { 0 }
         }));
     }
+    size::check_commits(soft, &records)?;
     Ok((records, response))
 }

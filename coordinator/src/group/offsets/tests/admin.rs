@@ -154,3 +154,27 @@ fn a_deleted_group_has_no_timers() {
     delete(&mut shard, "classic");
     assert_eq!(shard.next_deadline(), deadlines, "only the look for expired offsets");
 }
+
+#[test]
+fn a_group_of_a_hundred_thousand_offsets_is_deleted_in_one_batch() {
+    let mut shard = shard();
+    let value = |offset| OffsetCommitValue {
+        offset,
+        leader_epoch: -1,
+        metadata: "".into(),
+        commit_timestamp_ms: NOW.0,
+        expire_timestamp_ms: -1,
+        topic_id: TopicId(ORDERS),
+    };
+    let record = |group: &str, partition| GroupRecord::OffsetCommit {
+        group: group.into(),
+        topic: "orders".into(),
+        partition,
+        value: Some(value(1)),
+    };
+    (0..100_000).for_each(|partition| shard.replay(&record("large", partition)));
+    let long = "g".repeat(32_767);
+    (0..3_300).for_each(|partition| shard.replay(&record(&long, partition)));
+    assert_eq!(shard.delete_group(NOW, Ticket(7), "large").records.len(), 100_001);
+    assert_eq!(delete(&mut shard, &long), (-1, vec![]), "more than a segment holds");
+}

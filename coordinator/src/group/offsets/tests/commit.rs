@@ -147,3 +147,34 @@ fn a_member_that_waits_for_its_assignment_is_told_of_the_rebalance() {
     let older = by(commit("classic", &[("orders", 0, 42)]), &joined.member_id, joined.generation_id - 1);
     assert_eq!(commit_errors(&mut shard, &CLIENT, &older), [ILLEGAL_GENERATION], "comes first");
 }
+
+#[test]
+fn a_commit_that_would_not_fit_into_a_batch_is_refused_and_nothing_is_lost() {
+    let mut shard = shard();
+    let offsets: Vec<_> = (0..100).map(|partition| ("orders", partition, 1)).collect();
+    let long = "g".repeat(32_767);
+    assert_eq!(commit_errors(&mut shard, &CLIENT, &commit(&long, &offsets)), [-1; 100], "UNKNOWN_SERVER_ERROR");
+    assert_eq!(state_of(&mut shard, &long), None);
+    assert_eq!(commit_errors(&mut shard, &CLIENT, &commit(&long, &offsets[..31])), [0; 31]);
+    assert_eq!(commit_errors(&mut shard, &CLIENT, &commit("short", &offsets)), [0; 100]);
+}
+
+#[test]
+fn the_size_of_a_record_is_never_taken_for_less_than_it_is() {
+    for value in [None, Some(("", -1)), Some(("text", -1)), Some(("text", 5))] {
+        let value = value.map(|(metadata, expire_timestamp_ms)| OffsetCommitValue {
+            offset: i64::MAX,
+            leader_epoch: i32::MAX,
+            metadata: metadata.into(),
+            commit_timestamp_ms: i64::MAX,
+            expire_timestamp_ms,
+            topic_id: TopicId(ORDERS),
+        });
+        let record = GroupRecord::OffsetCommit { group: "group".into(), topic: "orders".into(), partition: i32::MAX, value };
+        let (key, value) = record.encode().expect("encodable");
+        // Attributes, timestamp delta, offset delta, header count; lengths of record, key and value.
+        let in_batch = key.len() + value.map_or(0, |value| value.len()) + 1 + 1 + 5 + 1 + 3 + 3 + 3;
+        let taken = super::super::size::of_record(&record);
+        assert!((in_batch..in_batch + 24).contains(&taken), "{taken} for {in_batch}: {record:?}");
+    }
+}

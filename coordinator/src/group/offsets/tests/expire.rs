@@ -172,6 +172,18 @@ fn a_round_is_cut_into_calls_and_misses_nobody() {
 }
 
 #[test]
+fn offsets_with_long_names_go_in_smaller_batches() {
+    let mut shard = shard();
+    let offsets: Vec<_> = (0..20).map(|partition| ("orders", partition, 1)).collect();
+    for group in ["a", "b"] {
+        commit_errors(&mut shard, &CLIENT, &commit(&group.repeat(32_767), &offsets));
+    }
+    let effects = super::super::expire::handle(&shard.hard, &mut shard.soft, after(RETENTION_MS));
+    assert_eq!(effects.records.len(), 8, "a quarter of a megabyte");
+    assert_eq!(look(&mut shard, after(RETENTION_MS)), 2 * 21);
+}
+
+#[test]
 fn the_look_comes_round_by_itself() {
     let mut shard = shard();
     shard.on_loaded(NOW);
