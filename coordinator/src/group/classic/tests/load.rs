@@ -173,6 +173,14 @@ fn who_waits_in_a_group_that_is_upgraded_shall_join_again() {
     let (ticket, GroupReply::SyncGroup(response)) = &effects.replies[0] else { panic!("{effects:?}") };
     assert_eq!((*ticket, response.error_code), (sync, REBALANCE_IN_PROGRESS));
     assert_eq!(world.shard.next_deadline(), None);
+
+    let mut world = World::new();
+    let members = world.stable_group(2);
+    let join = world.join(&join(&members[0].id));
+    let effects = uninstall(&mut world.shard.soft, world.now, GROUP, ResponseError::RebalanceInProgress);
+    let [(ticket, GroupReply::JoinGroup(response))] = &effects.replies[..] else { panic!("{effects:?}") };
+    assert_eq!((*ticket, response.error_code, &response.member_id), (join, REBALANCE_IN_PROGRESS, &text(&members[0].id)));
+    assert_eq!(world.shard.next_deadline(), None);
 }
 
 #[test]

@@ -69,6 +69,34 @@ fn members_who_came_to_a_later_rebalance_do_not_extend_the_next_initial_delay() 
 }
 
 #[test]
+fn an_expiry_ends_the_initial_delay_and_later_rebalances_know_nothing_of_it() {
+    let mut world = World::with(GroupSettings { initial_rebalance_delay_ms: 10_000, ..GroupSettings::default() });
+    world.join_now(&join("").session(6_000));
+    let patient = |id: &str| join(id).version(3).session(600_000);
+    let first = world.join(&patient(""));
+    let second = world.join(&patient(""));
+    world.advance(6_000);
+    let (first, second) = (world.joined(first), world.joined(second));
+    assert_eq!((first.generation_id, second.generation_id), (1, 1), "who was given an id did not come: nobody is missing");
+    let rejoin = world.join(&patient(&first.member_id).protocols(&[("range", b"new")]));
+    world.advance(i64::from(REBALANCE_MS) - 1);
+    assert!(world.is_parked(rejoin));
+    world.advance(1);
+    assert_eq!((world.joined(rejoin).generation_id, world.group().members().len()), (2, 1));
+}
+
+#[test]
+fn the_leader_stays_whoever_else_comes() {
+    let mut world = World::new();
+    let members = world.stable_group(1);
+    let first_by_name = world.join(&join("").instance("0"));
+    let rejoin = world.join(&join(&members[0].id));
+    assert!(*world.joined(first_by_name).member_id < *members[0].id);
+    assert_eq!(world.joined(first_by_name).leader, text(&members[0].id));
+    assert_eq!(world.joined(rejoin).members.len(), 2);
+}
+
+#[test]
 fn the_rebalance_timeout_is_the_longest_of_all_members() {
     let mut world = World::new();
     let slow = world.join(&join("").version(3).rebalance(50_000).session(60_000));

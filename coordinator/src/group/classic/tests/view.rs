@@ -37,8 +37,11 @@ fn a_group_of_consumers_is_subscribed_to_what_its_members_name() {
 #[test]
 fn unreadable_metadata_counts_as_all_topics_and_other_protocol_types_as_none() {
     let good = subscription(0, &["a"], b"");
+    let mut user_data_missing = good.clone();
+    user_data_missing.truncate(good.len() - 4);
+    user_data_missing.extend(9_i32.to_be_bytes());
     let huge = [0, 0, 0x7f, 0xff, 0xff, 0xff];
-    for bad in [&b""[..], b"\0", &good[..good.len() - 1], &good[..7], &huge, &[0, 0, 0xff, 0xff, 0xff, 0xff]] {
+    for bad in [&b""[..], b"\0", &good[..good.len() - 1], &good[..7], &huge, &user_data_missing, &[0, 0, 0xff, 0xff, 0xff, 0xff]] {
         let world = consumers("consumer", &[&good, bad]);
         assert!(world.group().is_subscribed_to("any"), "{bad:?}");
     }
