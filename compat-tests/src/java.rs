@@ -2,8 +2,8 @@
 
 use crate::process::{Finished, no_input, run};
 use crate::toolchain::{has, installed, step};
-use crate::{Toolchain, workspace_root};
-use anyhow::Result;
+use crate::{Broker, Toolchain, workspace_root};
+use anyhow::{Context, Result, ensure};
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -67,6 +67,59 @@ impl Java {
         let path = java_dir().join(file);
         run(self.command(&path.to_string_lossy(), &TOOL).args(args), no_input, LIMIT)
     }
+}
+
+/// One broker and the tools pointed at it.
+pub struct Tools<'a> {
+    pub java: &'a Java,
+    bootstrap: String,
+}
+
+impl<'a> Tools<'a> {
+    /// The tools of these jars, for this broker.
+    pub fn new(java: &'a Java, broker: &Broker) -> Tools<'a> {
+        Tools { java, bootstrap: broker.bootstrap() }
+    }
+
+    /// Runs a tool that must succeed in silence; gives what it printed.
+    pub fn run(&self, class: &str, args: &[&str]) -> Result<String> {
+        Ok(self.start(class, args, "")?.quiet()?.text())
+    }
+
+    /// Runs a tool that must fail; gives everything it said.
+    pub fn refused(&self, class: &str, args: &[&str]) -> Result<String> {
+        let finished = self.start(class, args, "")?;
+        ensure!(!finished.status.success(), "{class} {args:?} must fail: {}", finished.text());
+        Ok(finished.text() + &finished.stderr)
+    }
+
+    /// Runs a tool with something on its standard input.
+    pub fn start(&self, class: &str, args: &[&str], input: &str) -> Result<Finished> {
+        let args = [&["--bootstrap-server", &self.bootstrap], args].concat();
+        self.java.feed(class, &args, |to| to.write_all(input.as_bytes()))
+    }
+}
+
+/// Compares with what Apache Kafka's tools printed at Apache Kafka, kept in `golden/`. `OTTLA_COMPAT_GOLDEN=write` writes the file instead;
+/// only with the oracle.
+pub fn same_as_golden(file: &str, said: &str) -> Result<()> {
+    let path = workspace_root().join("compat-tests/golden").join(file);
+    if std::env::var("OTTLA_COMPAT_GOLDEN").as_deref() == Ok("write") {
+        ensure!(std::env::var("OTTLA_COMPAT_ORACLE").as_deref() == Ok("only"), "golden files come from Apache Kafka alone");
+        fs::write(&path, said)?;
+    }
+    let golden = fs::read_to_string(&path).with_context(|| format!("{}", path.display()))?;
+    let (expected, found): (Vec<&str>, Vec<&str>) = (golden.lines().collect(), said.lines().collect());
+    let mut differences = Vec::new();
+    // Both begin each answer with its question.
+    let answers = |lines: &[&str]| -> Vec<String> { lines.join("\n").split("\n$ ").map(str::to_owned).collect() };
+    let (expected, found) = (answers(&expected), answers(&found));
+    for (expected, found) in expected.iter().zip(&found).filter(|(expected, found)| expected != found) {
+        differences.push(format!("--- Apache Kafka: {expected}\n+++ here: {found}"));
+    }
+    ensure!(expected.len() == found.len(), "{file}: {} answers instead of {}", found.len(), expected.len());
+    ensure!(differences.is_empty(), "{file}: {} differences\n{}", differences.len(), differences.join("\n"));
+    Ok(())
 }
 
 fn java_dir() -> PathBuf {

@@ -1,35 +1,9 @@
 //! Apache Kafka's command line tools: each does its work and has nothing to complain about.
 
 use anyhow::{Context, Result, ensure};
-use compat_tests::java::Java;
-use compat_tests::process::Finished;
+use compat_tests::java::{Java, Tools};
 use compat_tests::{Broker, BrokerOptions, need, story, workspace_root};
 use std::fs;
-
-/// One broker and the tools pointed at it.
-struct Tools<'a> {
-    java: &'a Java,
-    bootstrap: String,
-}
-
-impl Tools<'_> {
-    /// Runs a tool that must succeed in silence; gives what it printed.
-    fn run(&self, class: &str, args: &[&str]) -> Result<String> {
-        Ok(self.start(class, args, "")?.quiet()?.text())
-    }
-
-    /// Runs a tool that must fail; gives everything it said.
-    fn refused(&self, class: &str, args: &[&str]) -> Result<String> {
-        let finished = self.start(class, args, "")?;
-        ensure!(!finished.status.success(), "{class} {args:?} must fail: {}", finished.text());
-        Ok(finished.text() + &finished.stderr)
-    }
-
-    fn start(&self, class: &str, args: &[&str], input: &str) -> Result<Finished> {
-        let args = [&["--bootstrap-server", &self.bootstrap], args].concat();
-        self.java.feed(class, &args, |to| to.write_all(input.as_bytes()))
-    }
-}
 
 const TOPICS: &str = "org.apache.kafka.tools.TopicCommand";
 const CONFIGS: &str = "kafka.admin.ConfigCommand";
@@ -41,7 +15,7 @@ const API_VERSIONS: &str = "org.apache.kafka.tools.BrokerApiVersionsCommand";
 
 fn tools_story(name: &str, tell: impl Fn(&Tools, &mut Broker) -> Result<()>) {
     let Some(java) = need(name, Java::find()) else { return };
-    story(name, BrokerOptions::new(), |broker| tell(&Tools { java: &java, bootstrap: broker.bootstrap() }, broker));
+    story(name, BrokerOptions::new(), |broker| tell(&Tools::new(&java, broker), broker));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use super::Translate;
 use crate::Toolchain;
 use crate::java::Java;
+use crate::kcat::Kcat;
 use crate::toolchain::{has, installed, step};
 use crate::workspace_root;
 use std::collections::BTreeMap;
@@ -166,6 +167,56 @@ fn go_member(client: &'static str) -> Toolchain<Launcher> {
         command.arg(format!("client={client}"));
         command
     }))
+}
+
+/// Debian's kcat (librdkafka 2.0.2), which knows nothing of our words; SIGINT makes it leave.
+pub static KCAT: Client = Client {
+    name: "kcat",
+    protocols: &[classic("default"), classic("cooperative-sticky"), classic("roundrobin")],
+    install: || {
+        Kcat::find()?;
+        Ok(Arc::new(kcat_member))
+    },
+    clean_commit: "auto",
+    eager_commit: "auto",
+    foreign_voice: Some(kcat_voice),
+};
+
+fn kcat_member(args: &BTreeMap<&str, &str>) -> Command {
+    let given = |key: &str| args.get(key).copied().unwrap_or_default();
+    // Rebalances are told on standard error.
+    let mut command = Command::new("sh");
+    command.args(["-c", "exec kcat \"$@\" 2>&1", "kcat", "-u", "-f", "record %p %o -\\n"]);
+    command.args(["-b", given("bootstrap"), "-G", given("group")]);
+    let mut set = |key: &str, value: &str| _ = command.args(["-X", &format!("{key}={value}")]);
+    set("auto.offset.reset", "earliest");
+    set("client.id", given("name"));
+    set("session.timeout.ms", given("session_ms"));
+    set("heartbeat.interval.ms", given("heartbeat_ms"));
+    set("reconnect.backoff.max.ms", "200");
+    if given("assignor") != "default" {
+        set("partition.assignment.strategy", given("assignor"));
+    }
+    if let Some(instance) = args.get("instance") {
+        set("group.instance.id", instance);
+    }
+    command.arg(given("topic"));
+    command
+}
+
+fn kcat_voice(line: &str) -> Option<String> {
+    if line.starts_with("record ") {
+        return Some(line.to_owned());
+    }
+    // % Group NAME rebalanced (memberid ID): assigned: TOPIC [0], TOPIC [1]
+    let (_, turn) = line.strip_prefix("% Group ")?.split_once("): ")?;
+    let (word, places) = turn.split_once(": ").unwrap_or((turn.trim_end_matches(':'), ""));
+    let partitions: Vec<&str> = places.split('[').skip(1).filter_map(|place| place.split(']').next()).collect();
+    match word {
+        "assigned" => Some(format!("assigned - {}", partitions.join(" "))),
+        "revoked" => Some(format!("revoked {}", partitions.join(" "))),
+        _ => Some(format!("note {turn}")),
+    }
 }
 
 /// A launcher for a program that takes `key=value` words.

@@ -12,7 +12,7 @@ use rdkafka::Offset;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::topic_partition_list::TopicPartitionList;
 use rustix::process::Signal;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{BufRead, BufReader, PipeReader, PipeWriter, Write};
 use std::path::PathBuf;
@@ -33,6 +33,8 @@ pub struct Group {
     protocol: Protocol,
     launcher: Launcher,
     members: BTreeMap<String, Member>,
+    /// Told to leave and not yet gone.
+    leaving: BTreeSet<String>,
     lines: Receiver<String>,
     voice: PipeWriter,
     dir: PathBuf,
@@ -55,7 +57,7 @@ impl Group {
         let (heard, lines) = channel();
         std::thread::spawn(move || listen(ears, transcript, &heard));
         let mut ledger = Ledger::default();
-        ledger.loose_order = client.foreign_voice.is_some();
+        ledger.foreign = client.foreign_voice.is_some();
         Ok(Group {
             ledger,
             id: id.to_owned(),
@@ -66,6 +68,7 @@ impl Group {
             protocol,
             launcher,
             members: BTreeMap::new(),
+            leaving: BTreeSet::new(),
             lines,
             voice,
             dir,
@@ -103,15 +106,22 @@ impl Group {
 
     /// Members leave, all told at once, and their programs end.
     pub fn leave(&mut self, names: &[&str]) -> Result<()> {
-        for name in names {
-            match self.client.foreign_voice {
-                None => self.tell(name, "leave")?,
-                Some(_) => self.signal(name, Signal::INT)?,
-            }
-        }
+        names.iter().try_for_each(|name| self.dismiss(name))?;
         let left = |ledger: &Ledger| names.iter().all(|name| ledger.member(name).is_some_and(|seat| seat.life == Life::Left));
         self.wait(&format!("{names:?} to leave"), left)?;
+        self.leaving.retain(|name| !names.contains(&name.as_str()));
         names.iter().try_for_each(|name| self.members.remove(*name).context("a member")?.ended().with_context(|| (*name).to_owned()))
+    }
+
+    /// Tells a member to leave, and does not wait for it.
+    pub fn dismiss(&mut self, name: &str) -> Result<()> {
+        if !self.leaving.insert(name.to_owned()) {
+            return Ok(());
+        }
+        match self.client.foreign_voice {
+            None => self.tell(name, "leave"),
+            Some(_) => self.signal(name, Signal::INT),
+        }
     }
 
     /// Everybody who still lives leaves.
@@ -156,6 +166,15 @@ impl Group {
         Ok(())
     }
 
+    /// Listens for a while.
+    pub fn listen(&mut self, span: Duration) -> Result<()> {
+        let until = Instant::now() + span;
+        while let Ok(line) = self.lines.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            self.ledger.enter(&line).with_context(|| line.clone()).map_err(|error| self.told(error))?;
+        }
+        Ok(())
+    }
+
     fn told(&self, error: anyhow::Error) -> anyhow::Error {
         let logs = self.members.iter().map(|(name, member)| format!("--- {name}\n{}", tail(member.log())));
         error.context(format!(
@@ -183,7 +202,7 @@ impl Group {
 
     /// Waits until every record that was sent has been read.
     pub fn read_all(&mut self, sent: &Sent) -> Result<()> {
-        self.wait(&format!("{} records to be read", sent.len()), |ledger| ledger.read_count() >= sent.len())
+        self.wait(&format!("{} records to be read", sent.len()), |ledger| ledger.has_all(sent))
     }
 
     /// The end of a story: everything is read, everybody leaves, the books and the broker's committed offsets agree with what was sent.
