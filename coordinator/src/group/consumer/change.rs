@@ -7,9 +7,9 @@ use super::super::names::GroupId;
 use super::super::records::{ConsumerGroupMetadataValue, GroupRecord};
 use super::super::soft::Soft;
 use super::member::ConsumerGroupMember;
+use super::refresh;
 use super::state::ConsumerGroup;
 use super::subscription::SubscribedTopics;
-use super::{MetadataRefresh, refresh};
 use crate::timers::Millis;
 
 /// The work on one group.
@@ -56,7 +56,7 @@ impl<'a> GroupChange<'a> {
             epoch += 1;
             self.write_group_epoch(epoch, metadata_hash);
         }
-        soft.consumer.refreshed(self.group_id, MetadataRefresh::after(self.now, epoch));
+        soft.consumer.refreshed(self.now, self.group_id);
         if self.group.has_partition_metadata_record {
             self.records.push(GroupRecord::ConsumerGroupPartitionMetadata { group: self.group_id.clone(), value: None });
         }

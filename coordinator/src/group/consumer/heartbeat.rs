@@ -163,7 +163,7 @@ fn heartbeat(
     let regex = change.update_regex(soft, &member, &asked)?;
     let bump = names_changed || regex == RegexUpdate::ChangedAndResolved;
     let mut group_epoch = group.group_epoch;
-    if bump || soft.consumer.is_metadata_due(now, &group_id, group_epoch) {
+    if bump || soft.consumer.is_metadata_due(now, &group_id) {
         group_epoch = change.update_group_epoch(soft, bump, &member, &asked);
     }
     let target = change.update_target(soft, group_epoch, &member, &asked);

@@ -34,7 +34,7 @@ pub(super) fn handle(
         None => group.member(member_id).ok_or_else(|| unknown_member(group_id.as_str(), member_id))?,
         Some(instance_id) => expected_static_member(group, member_id, instance_id)?,
     };
-    let mut effects = if request.instance_id.is_some() && request.member_epoch == LEAVE_GROUP_STATIC_MEMBER_EPOCH {
+    let mut effects = if request.member_epoch == LEAVE_GROUP_STATIC_MEMBER_EPOCH {
         static_leave(&group_id, member)
     } else {
         fence(hard, soft, now, &group_id, group, &[member])

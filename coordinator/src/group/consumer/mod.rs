@@ -55,33 +55,19 @@ const METADATA_REFRESH_INTERVAL_MS: i64 = i32::MAX as i64;
 #[derive(Debug, Default)]
 pub(super) struct ConsumerSoft {
     /// When each group looks at its topics again; a group that is not here does so at its next heartbeat.
-    metadata_refresh: BTreeMap<GroupId, MetadataRefresh>,
+    metadata_refresh: BTreeMap<GroupId, Millis>,
     topic_hashes: TopicHashes,
     /// The metadata offset as of which topics were last created.
     last_new_topics_version: i64,
 }
 
-/// A group has looked at its topics.
-#[derive(Clone, Copy, Debug)]
-struct MetadataRefresh {
-    next_at: Millis,
-    /// The group epoch that came of it. If the group is behind it, what was found was lost.
-    group_epoch: i32,
-}
-
-impl MetadataRefresh {
-    fn after(now: Millis, group_epoch: i32) -> Self {
-        Self { next_at: Millis(now.0.saturating_add(METADATA_REFRESH_INTERVAL_MS)), group_epoch }
-    }
-}
-
 impl ConsumerSoft {
-    fn refreshed(&mut self, group_id: &GroupId, refresh: MetadataRefresh) {
-        self.metadata_refresh.insert(group_id.clone(), refresh);
+    fn refreshed(&mut self, now: Millis, group_id: &GroupId) {
+        self.metadata_refresh.insert(group_id.clone(), Millis(now.0.saturating_add(METADATA_REFRESH_INTERVAL_MS)));
     }
 
-    pub(super) fn is_metadata_due(&self, now: Millis, group_id: &GroupId, group_epoch: i32) -> bool {
-        self.metadata_refresh.get(group_id).is_none_or(|last| now >= last.next_at || group_epoch < last.group_epoch)
+    pub(super) fn is_metadata_due(&self, now: Millis, group_id: &GroupId) -> bool {
+        self.metadata_refresh.get(group_id).is_none_or(|next_at| now >= *next_at)
     }
 }
 

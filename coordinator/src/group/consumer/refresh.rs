@@ -5,7 +5,6 @@
 
 use super::super::records::{ConsumerGroupRegularExpressionValue, GroupRecord};
 use super::super::soft::Soft;
-use super::MetadataRefresh;
 use super::change::GroupChange;
 use super::member::ConsumerGroupMember;
 use super::regex::TopicRegex;
@@ -117,9 +116,8 @@ pub(super) fn resolve_all(change: &mut GroupChange<'_>, soft: &mut Soft) {
     }
     let metadata_hash = soft.consumer.topic_hashes.group_hash(&topics, &soft.image);
     if bump || metadata_hash != group.metadata_hash {
-        let epoch = group.group_epoch + 1;
-        change.write_group_epoch(epoch, metadata_hash);
-        soft.consumer.refreshed(change.group_id, MetadataRefresh::after(change.now, epoch));
+        change.write_group_epoch(group.group_epoch + 1, metadata_hash);
+        soft.consumer.refreshed(change.now, change.group_id);
     }
 }
 

@@ -90,7 +90,7 @@ impl Join<'_> {
         let regex = change.update_regex(soft, &member, &asked)?;
         let bump = names_changed || regex != RegexUpdate::Unchanged;
         let mut group_epoch = group.group_epoch;
-        if bump || soft.consumer.is_metadata_due(self.now, self.group_id, group_epoch) {
+        if bump || soft.consumer.is_metadata_due(self.now, self.group_id) {
             group_epoch = change.update_group_epoch(soft, bump, &member, &asked);
         }
         if let Some(replaced) = replaced.filter(|_| downgrades) {

@@ -40,6 +40,8 @@ fn a_request_that_says_everything_is_answered_with_the_assignment() {
     let full = owning("m1", 2, &[("orders", &[0])]).with_rebalance_timeout_ms(60_000);
     assert_eq!(assigned(&bed.accepted(&full)), None, "no subscription in it");
     let full = full.with_subscribed_topic_names(Some(vec![text("orders").into()]));
+    assert_eq!(assigned(&bed.accepted(&full.clone().with_topic_partitions(None))), None, "it does not say what it holds");
+    assert_eq!(assigned(&bed.accepted(&full.clone().with_rebalance_timeout_ms(-1))), None, "no timeout in it");
     assert_eq!(assigned(&bed.accepted(&full)), Some(vec![(orders, vec![0])]));
     assert_eq!(bed.written, []);
 }
@@ -164,4 +166,14 @@ fn racks_count_when_the_topic_is_looked_at_again() {
     bed.reload();
     assert_eq!(bed.accepted(&beat("m1", 2)).member_epoch, 3);
     assert_ne!(bed.group().metadata_hash, hash);
+}
+
+#[test]
+fn a_member_without_partitions_that_drops_its_topics_is_written_as_kafka_writes_it() {
+    let mut bed = Bed::new();
+    bed.accepted(&join("m1", &["not there"]));
+    bed.accepted(&beat("m1", 2).with_subscribed_topic_names(Some(Vec::new())));
+    assert_eq!(bed.kinds(), ["member m1", "epoch 3", "current m1"]);
+    let member = bed.group().member("m1").expect("a member");
+    assert_eq!((member.member_epoch, member.previous_member_epoch), (2, 2));
 }

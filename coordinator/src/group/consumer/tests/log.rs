@@ -132,3 +132,35 @@ fn a_described_group_says_what_its_members_answer_for() {
     assert_eq!((m2.member_epoch, m2.assignment.topic_partitions.len()), (3, 0));
     assert_eq!(ConsumerGroupState::Dead.to_string(), "Dead");
 }
+
+#[test]
+fn a_successor_that_is_read_before_its_predecessor_is_deleted_keeps_the_instance_id() {
+    let mut bed = Bed::new();
+    bed.accepted(&join("m1", &[]).with_instance_id(Some(text("i1"))));
+    let value = ConsumerGroupMemberMetadataValue::clone(&bed.group().member("m1").expect("m1").metadata);
+    append(&mut bed, GroupRecord::ConsumerGroupMemberMetadata { group: GROUP.into(), member: "m2".into(), value: Some(value) });
+    append(&mut bed, GroupRecord::ConsumerGroupMemberMetadata { group: GROUP.into(), member: "m1".into(), value: None });
+    assert_eq!(bed.group().static_member_id(Some("i1")).map(MemberId::as_str), Some("m2"));
+}
+
+#[test]
+fn a_partition_that_is_read_as_given_before_it_is_read_as_taken_stays_held() {
+    let mut bed = Bed::new();
+    let orders = bed.create_topic("orders", 1);
+    let current = |member: &str, member_epoch, partitions: &[i32]| {
+        let partitions: BTreeMap<i32, Option<i32>> = partitions.iter().map(|partition| (*partition, Some(member_epoch))).collect();
+        let topics = Some((orders, partitions)).filter(|(_, partitions)| !partitions.is_empty());
+        let value = ConsumerGroupCurrentMemberAssignmentValue {
+            member_epoch,
+            previous_member_epoch: member_epoch - 1,
+            state: 0,
+            assigned: EpochAssignment(topics.into_iter().collect()),
+            pending_revocation: EpochAssignment::default(),
+        };
+        GroupRecord::ConsumerGroupCurrentMemberAssignment { group: GROUP.into(), member: member.into(), value: Some(value) }
+    };
+    append(&mut bed, current("m1", 2, &[0]));
+    append(&mut bed, current("m2", 3, &[0]));
+    append(&mut bed, current("m1", 3, &[]));
+    assert!(bed.group().is_held(orders, 0), "by m2");
+}

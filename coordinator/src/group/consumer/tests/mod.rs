@@ -13,6 +13,7 @@ mod statics;
 
 use super::super::records::*;
 use super::super::*;
+use super::ConsumerTimer;
 use super::state::{ConsumerGroup, ConsumerGroupState};
 use crate::metadata::records::{ConfigRecord, MetadataRecord, PartitionRecord, RegisterBrokerRecord, RemoveTopicRecord, TopicRecord};
 use crate::metadata::{BrokerEpoch, BrokerId, DirectoryId, IncarnationId, LeaderEpoch, MetadataShard, PartitionEpoch, TopicId, TopicName};
@@ -185,6 +186,17 @@ impl Bed {
 
     pub(in crate::group) fn state(&self) -> ConsumerGroupState {
         self.shard.hard.consumer.get(GROUP).map_or(ConsumerGroupState::Dead, ConsumerGroup::state)
+    }
+
+    /// Whether a member has a timer of any kind.
+    pub(in crate::group) fn has_timer(&self, member: &str) -> bool {
+        let kinds = [ConsumerTimer::Session, ConsumerTimer::Rebalance, ConsumerTimer::Join, ConsumerTimer::Sync];
+        kinds.into_iter().any(|kind| self.has_timer_of(kind, member))
+    }
+
+    pub(in crate::group) fn has_timer_of(&self, kind: fn(GroupId, MemberId) -> ConsumerTimer, member: &str) -> bool {
+        let key = TimerKey::Consumer(kind(GROUP.into(), member.into()));
+        self.shard.soft.timers.keys().any(|set| *set == key)
     }
 
     /// What the last handling wrote, a word a record.

@@ -60,6 +60,7 @@ fn a_member_that_gave_up_in_time_is_not_fenced() {
     bed.accepted(&beat("m1", 2));
     let kept = bed.group().member("m1").expect("m1").assigned.iter().next().expect("one").1;
     bed.accepted(&owning("m1", 2, &[("orders", &[kept])]));
+    assert!(!bed.has_timer_of(ConsumerTimer::Rebalance, "m1"));
     for _ in 0..7 {
         bed.sleep(10_000);
         bed.accepted(&beat("m1", 3));
@@ -195,4 +196,58 @@ fn five_members_become_two_and_nothing_is_lost() {
         epochs.remove(id);
     }
     assert_eq!(settle(&mut bed, &mut epochs), [3, 4]);
+}
+
+#[test]
+fn an_interval_of_zero_is_the_way_out_after_a_clock_went_back() {
+    let mut bed = Bed::with(|settings| settings.consumer_assignment_interval_ms = 0);
+    bed.create_topic("orders", 2);
+    bed.accepted(&join("m1", &["orders"]));
+    bed.now.0 -= 500_000;
+    assert_eq!(bed.accepted(&join("m2", &["orders"])).member_epoch, 3);
+}
+
+#[test]
+fn what_a_member_no_longer_wants_is_taken_although_the_target_has_it() {
+    let mut bed = Bed::new();
+    bed.create_topic("a", 1);
+    bed.create_topic("b", 1);
+    bed.accepted(&join("m1", &["a", "b"]));
+    bed.sleep(1_000);
+    // A target that m1 has not seen yet, with both topics.
+    bed.create_topic("c", 1);
+    bed.accepted(&join("m2", &["c"]));
+    assert_eq!(bed.group().assignment_epoch, 3);
+    let only_a = owning("m1", 2, &[("a", &[0]), ("b", &[0])]).with_subscribed_topic_names(Some(vec![text("a").into()]));
+    let response = bed.accepted(&only_a);
+    assert_eq!((response.member_epoch, assigned(&response)), (2, Some(vec![(topic_id("a"), vec![0])])));
+}
+
+#[test]
+fn what_a_member_no_longer_wants_is_not_given_although_the_target_has_it() {
+    let mut bed = Bed::new();
+    bed.create_topic("a", 1);
+    bed.create_topic("b", 1);
+    bed.accepted(&join("m1", &["a"]));
+    bed.accepted(&join("m2", &[]));
+    bed.accepted(&owning("m1", 2, &[("a", &[0])]).with_subscribed_topic_names(Some(vec![text("a").into(), text("b").into()])));
+    bed.sleep(1_000);
+    bed.accepted(&beat("m2", 2));
+    assert_eq!(bed.group().target_of("m1").len(), 2);
+    let response = bed.accepted(&owning("m1", 2, &[("a", &[0])]).with_subscribed_topic_names(Some(vec![text("a").into()])));
+    assert_eq!(assigned(&response), None, "what it has did not change");
+    assert_eq!(bed.group().member("m1").expect("m1").assigned.iter().count(), 1);
+}
+
+#[test]
+fn a_partition_that_comes_back_to_the_member_that_gives_it_up_is_given_at_once() {
+    let mut bed = Bed::new();
+    two_members(&mut bed);
+    bed.accepted(&beat("m1", 2));
+    let kept = bed.group().member("m1").expect("m1").assigned.iter().next().expect("one").1;
+    bed.accepted(&beat("m2", -1));
+    bed.sleep(1_000);
+    let response = bed.accepted(&owning("m1", 2, &[("orders", &[kept])]));
+    assert_eq!((response.member_epoch, assigned_count(&response)), (4, 2));
+    assert_eq!(bed.state(), ConsumerGroupState::Stable);
 }

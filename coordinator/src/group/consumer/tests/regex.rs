@@ -151,3 +151,47 @@ fn a_member_that_drops_its_pattern_makes_a_rebalance() {
     bed.accepted(&owning("m1", 2, &[]).with_subscribed_topic_regex(Some(text(""))));
     assert_eq!(bed.kinds(), ["member m1", "no regex o.*", "epoch 3", "target m1", "target epoch 3", "current m1"]);
 }
+
+#[test]
+fn a_pattern_that_others_still_use_stays() {
+    let mut bed = Bed::new();
+    bed.create_topic("orders", 1);
+    bed.create_topic("users", 1);
+    bed.accepted(&join_regex("m1", "o.*"));
+    bed.accepted(&join_regex("m2", "o.*"));
+    let epoch = bed.accepted(&beat("m1", 1)).member_epoch;
+    bed.sleep(1_000);
+    let names = Some(vec![text("users").into()]);
+    bed.accepted(&owning("m1", epoch, &[]).with_subscribed_topic_names(names).with_subscribed_topic_regex(Some(text(""))));
+    assert!(bed.kinds().iter().all(|kind| !kind.contains("regex")));
+    assert!(bed.group().is_subscribed_to("orders") && bed.group().is_subscribed_to("users"));
+    let hash = bed.group().metadata_hash;
+    bed.reload();
+    bed.sleep(1_000);
+    bed.accepted(&join("m3", &[]));
+    assert_eq!(bed.group().metadata_hash, hash, "both topics were in it");
+}
+
+#[test]
+fn a_pattern_that_matches_what_others_name_makes_a_rebalance() {
+    let mut bed = Bed::new();
+    bed.create_topic("orders", 2);
+    bed.accepted(&join("m1", &["orders"]));
+    bed.accepted(&join_regex("m2", "o.*"));
+    assert_eq!(bed.kinds(), ["member m2", "current m2", "regex o.*", "epoch 3"], "although the topics are the same");
+}
+
+#[test]
+fn a_second_pattern_waits_until_the_first_may_be_looked_at_again() {
+    let mut bed = Bed::new();
+    bed.create_topic("orders", 1);
+    bed.create_topic("users", 1);
+    bed.accepted(&join_regex("m1", "o.*"));
+    bed.sleep(5_000);
+    bed.accepted(&join_regex("m2", "u.*"));
+    assert!(bed.kinds().iter().all(|kind| !kind.contains("regex")));
+    bed.sleep(5_001);
+    bed.accepted(&beat("m1", 1));
+    assert_eq!(bed.kinds().iter().filter(|kind| kind.starts_with("regex")).collect::<Vec<_>>(), ["regex o.*", "regex u.*"]);
+    assert_eq!(matches(&bed, "u.*"), ["users"]);
+}

@@ -32,6 +32,7 @@ fn a_static_member_comes_back_under_a_new_id_without_a_rebalance() {
     let expected = ["no current m1", "no target m1", "no member m1", "member m2", "target m2", "current m2", "current m2"];
     assert_eq!(bed.kinds(), expected, "the group epoch stays");
     assert_eq!(bed.state(), ConsumerGroupState::Stable);
+    assert!(!bed.has_timer("m1") && bed.has_timer("m2"));
     assert_eq!(bed.refused(&beat_as("m1", 2, "i1")), (82, "Static member m1 with instance id i1 was fenced by member m2.".to_owned()));
     assert_eq!(bed.refused(&beat("m1", 2)).0, 25);
     assert_eq!(bed.sleep(44_999), []);
@@ -107,4 +108,35 @@ fn a_heartbeat_with_a_wrong_epoch_fences_a_static_member_too() {
     assert_eq!(bed.refused(&beat_as("m1", 9, "i1")).0, 110);
     bed.accepted(&beat_as("m1", -2, "i1"));
     assert_eq!(bed.refused(&beat_as("m1", 2, "i1")).0, 110, "greater than -2");
+}
+
+#[test]
+fn a_static_member_that_is_away_does_not_have_to_revoke_in_time() {
+    let mut bed = Bed::new();
+    bed.create_topic("orders", 2);
+    bed.accepted(&join_as("m1", "i1").with_rebalance_timeout_ms(10_000));
+    bed.sleep(1_000);
+    bed.accepted(&join("m2", &["orders"]));
+    bed.accepted(&beat_as("m1", 2, "i1"));
+    bed.sleep(5_000);
+    bed.accepted(&beat_as("m1", -2, "i1"));
+    bed.sleep(20_000);
+    assert!(bed.group().member("m1").is_some(), "its session has not ended");
+}
+
+#[test]
+fn a_static_member_that_comes_back_finds_its_own_partitions_in_a_new_target() {
+    let mut bed = Bed::with(|settings| settings.consumer_assignment_interval_ms = 0);
+    bed.create_topic("orders", 6);
+    bed.create_topic("users", 2);
+    for (member, instance) in [("m1", "i1"), ("m2", "i2"), ("m3", "i3")] {
+        bed.accepted(&join_as(member, instance));
+    }
+    let orders = topic_id("orders");
+    let before = bed.group().target_of("m1").0[&orders].clone();
+    bed.accepted(&beat_as("m1", -2, "i1"));
+    let both = Some(vec![text("orders").into(), text("users").into()]);
+    bed.accepted(&join_as("z1", "i1").with_subscribed_topic_names(both));
+    let after = bed.group().target_of("z1");
+    assert!(after.0.get(&orders).is_none_or(|after| after.is_subset(&before)), "{before:?} became {after:?}");
 }
