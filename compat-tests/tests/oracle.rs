@@ -12,7 +12,11 @@ use compat_tests::{Broker, BrokerOptions, Target, story};
 #[test]
 fn both_brokers_answer_alike() {
     // The records of the stories are years old.
-    let options = BrokerOptions::new().set("log.retention.ms", -1).set("node.id", 1).set("group.initial.rebalance.delay.ms", 0);
+    let options = BrokerOptions::new()
+        .set("log.retention.ms", -1)
+        .set("node.id", 1)
+        .set("group.initial.rebalance.delay.ms", 0)
+        .set("group.consumer.assignment.interval.ms", 0);
     story("both_brokers_answer_alike", options, |broker: &mut Broker| -> Result<()> {
         let book = stories::tell_all(([127, 0, 0, 1], broker.port()).into(), broker.target() == Target::Ottla, "");
         ensure!(!book.asked.is_empty(), "nothing was asked");

@@ -2,7 +2,7 @@
 //!
 //! `OTTLA_VERSIONS_AT=host:port` asks a broker that is already running instead; `OTTLA_VERSIONS_WRITE=/path` writes the answers
 //! to a file instead of comparing them: this is how the golden file is made, from a fresh Apache Kafka with node id 1 and
-//! `log.retention.ms=-1`. `OTTLA_VERSIONS_ONLY=text` tells only some stories.
+//! `log.retention.ms=-1`, `group.initial.rebalance.delay.ms=0`, `group.consumer.assignment.interval.ms=0`. `OTTLA_VERSIONS_ONLY=text` tells only some stories.
 
 #[path = "versions/mod.rs"]
 mod stories;
@@ -54,7 +54,11 @@ fn null_records_are_invalid() {
 }
 
 fn start(dir: &std::path::Path) -> Broker {
-    let properties = format!("log.dirs={}\nlog.retention.ms=-1\nnode.id=1\ngroup.initial.rebalance.delay.ms=0\n", dir.display());
+    let properties = format!(
+        "log.dirs={}\nlog.retention.ms=-1\nnode.id=1\ngroup.initial.rebalance.delay.ms=0\n\
+         group.consumer.assignment.interval.ms=0\n",
+        dir.display()
+    );
     let config = Config::builder().properties(&properties, "test").expect("well formed").port(0).build().expect("a configuration");
     Broker::start(config).expect("a broker")
 }

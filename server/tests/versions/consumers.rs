@@ -13,7 +13,7 @@ pub(super) const STORIES: &[Story] = &[
     story("consumer describe", 0..=1, describe),
 ];
 
-fn joining(group: &GroupId, member: &str, topics: &[&TopicName]) -> ConsumerGroupHeartbeatRequest {
+pub(super) fn joining(group: &GroupId, member: &str, topics: &[&TopicName]) -> ConsumerGroupHeartbeatRequest {
     ConsumerGroupHeartbeatRequest::default()
         .with_group_id(group.clone())
         .with_member_id(word(member))
@@ -25,7 +25,7 @@ fn joining(group: &GroupId, member: &str, topics: &[&TopicName]) -> ConsumerGrou
 
 /// Asks with other groups of the same coordinator until it knows the topic: Apache Kafka shows a new image to one coordinator after the
 /// other. Then nothing depends on how fast it was.
-fn group_that_knows(talk: &mut Talk, name: &str, topic: &TopicName) -> GroupId {
+pub(super) fn group_that_knows(talk: &mut Talk, name: &str, topic: &TopicName) -> GroupId {
     let group = group(talk, name);
     let probes = (0..).map(|at| GroupId(talk.name(&format!("probe{at}of{name}")).0)).filter(|probe| shard_of(probe) == shard_of(&group));
     let probes: Vec<GroupId> = probes.take(100).collect();
@@ -45,7 +45,7 @@ fn shard_of(group: &GroupId) -> u32 {
     hash.unsigned_abs() % 50
 }
 
-fn beating(group: &GroupId, member: &str, epoch: i32) -> ConsumerGroupHeartbeatRequest {
+pub(super) fn beating(group: &GroupId, member: &str, epoch: i32) -> ConsumerGroupHeartbeatRequest {
     ConsumerGroupHeartbeatRequest::default().with_group_id(group.clone()).with_member_id(word(member)).with_member_epoch(epoch)
 }
 

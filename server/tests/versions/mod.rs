@@ -14,6 +14,7 @@ mod groups;
 mod idempotence;
 mod members;
 mod metadata;
+mod migration;
 mod offsets;
 mod produce;
 mod render;
@@ -53,6 +54,7 @@ pub(crate) fn tell_all(address: SocketAddr, strict: bool, only: &str) -> Book {
         members::STORIES,
         committed::STORIES,
         consumers::STORIES,
+        migration::STORIES,
     ];
     for story in all.into_iter().flatten().filter(|story| story.name.contains(only)) {
         for version in story.versions.clone() {

@@ -1,7 +1,7 @@
 //! An answer as one line, without what two right brokers may say differently.
 
 use kafka_protocol::messages::*;
-use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion};
+use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, StrBytes};
 use std::fmt::Debug;
 
 /// What is taken out of the text.
@@ -206,7 +206,6 @@ impl Tidy for InitProducerIdResponse {
 }
 
 impl Tidy for FindCoordinatorResponse {}
-impl Tidy for JoinGroupResponse {}
 impl Tidy for SyncGroupResponse {}
 impl Tidy for HeartbeatResponse {}
 impl Tidy for LeaveGroupResponse {}
@@ -227,6 +226,9 @@ impl Tidy for DescribeGroupsResponse {
     fn tidy(&mut self, _: &Words) {
         // A hash map's order.
         self.groups.sort_by_key(|group| group.group_id.clone());
+        for group in &mut self.groups {
+            group.members.sort_by_key(|member| member.member_id.clone());
+        }
     }
 }
 
@@ -245,12 +247,22 @@ impl Tidy for ListGroupsResponse {
     }
 }
 
+/// An id that the coordinator of a consumer group made: a random UUID in base64.
+fn tidy_member_id(id: &mut StrBytes) {
+    if id.len() == 22 {
+        *id = StrBytes::from_static_str("RANDOM");
+    }
+}
+
+impl Tidy for JoinGroupResponse {
+    fn tidy(&mut self, _: &Words) {
+        tidy_member_id(&mut self.member_id);
+    }
+}
+
 impl Tidy for ConsumerGroupHeartbeatResponse {
     fn tidy(&mut self, _: &Words) {
-        // An id that the coordinator made: a random UUID in base64.
-        if self.member_id.as_ref().is_some_and(|id| id.len() == 22) {
-            self.member_id = Some("RANDOM".into());
-        }
+        self.member_id.iter_mut().for_each(tidy_member_id);
     }
 }
 
@@ -258,6 +270,9 @@ impl Tidy for ConsumerGroupDescribeResponse {
     fn tidy(&mut self, _: &Words) {
         // A hash map's order.
         self.groups.sort_by_key(|group| group.group_id.clone());
+        for group in &mut self.groups {
+            group.members.sort_by_key(|member| member.member_id.clone());
+        }
     }
 }
 

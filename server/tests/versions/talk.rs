@@ -71,7 +71,8 @@ pub(crate) struct Talk<'a> {
 
 impl<'a> Talk<'a> {
     pub(crate) fn new(address: SocketAddr, strict: bool, story: &'static str, version: i16, book: &'a mut Book) -> Self {
-        let tag = format!("-{}{version}-{}", story.replace(' ', "."), std::process::id());
+        // Of the same length in every process: lengths show in what consumers tell each other.
+        let tag = format!("-{}{version}-{:07}", story.replace(' ', "."), std::process::id());
         let words = Words { tag, port: address.port(), cluster_id: String::new(), ids: Vec::new() };
         let mut talk = Self { address, stream: None, strict, story, version, words, next_id: 1, book };
         let cluster = talk.quietly(0, &DescribeClusterRequest::default());
@@ -101,6 +102,23 @@ impl<'a> Talk<'a> {
             }
         };
         self.book.write(&format!("{}: {question}", self.story), version, text);
+        answer.unwrap_or_default()
+    }
+
+    /// Asks at a version of its own choice and writes the answer down.
+    pub(crate) fn ask_at<R: Request + Debug>(&mut self, version: i16, question: &str, request: &R) -> R::Response
+    where
+        R::Response: Tidy,
+    {
+        let answer = self.exchange(version, request);
+        let text = match answer.clone() {
+            None => "(closed)".to_owned(),
+            Some(mut tidy) => {
+                tidy.tidy(&self.words);
+                self.words.clean(&format!("{tidy:?}"))
+            }
+        };
+        self.book.write(&format!("{}: {question}", self.story), self.version, text);
         answer.unwrap_or_default()
     }
 
