@@ -23,7 +23,7 @@ const HEARTBEAT_INTERVAL_MS: i64 = 3_000;
 enum Phase {
     /// Is to join (again).
     Outside,
-    /// Has committed what it read before giving it up.
+    /// Has committed what it read before giving it up, or has asked to join.
     Prepared,
     /// Waits for its assignment.
     Joined,
@@ -110,6 +110,8 @@ impl Classic {
     }
 
     fn join(&mut self, client: &mut Client, sight: &mut Sight<'_>) -> Move {
+        // However often it has to ask, it prepares once.
+        self.phase = Phase::Prepared;
         if !self.cooperative {
             client.lose_all(sight.checks);
         }
@@ -219,8 +221,7 @@ impl Classic {
             GroupReply::OffsetCommit(response) => {
                 let code = response.topics.iter().flat_map(|topic| &topic.partitions).map(|partition| partition.error_code).max();
                 match ResponseError::try_from_code(code.unwrap_or(0)) {
-                    // Before a rebalance nothing is to be learnt from it.
-                    Some(_) if self.phase == Phase::Prepared => 1,
+                    Some(ResponseError::RebalanceInProgress) if self.phase == Phase::Prepared => 1,
                     Some(error) => self.refused(client, sight, error),
                     None => sight.rng.between(1, 1_000),
                 }

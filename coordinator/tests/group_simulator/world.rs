@@ -423,10 +423,14 @@ impl World {
         }
     }
 
-    /// SIGSTOP: for so short that nobody notices, or for so long that the group goes on without it.
+    /// SIGSTOP: for so short that nobody notices, for about as long as a rebalance waits, or for so long that the group goes on alone.
     fn one_stops(&mut self) {
         let Some(client) = self.any_client() else { return };
-        let for_ms = if self.rng.percent(40) { self.rng.between(100, 1_500) } else { self.rng.between(12_000, 40_000) };
+        let for_ms = match self.rng.below(10) {
+            0..4 => self.rng.between(100, 1_500),
+            4..7 => self.rng.between(4_000, 12_000),
+            _ => self.rng.between(12_000, 40_000),
+        };
         self.note(|| format!("c{client} stops for {for_ms}"));
         let until = self.now + for_ms;
         let Some(process) = self.processes.get_mut(&client) else { return };
@@ -518,11 +522,14 @@ impl World {
         }
     }
 
-    /// The generation is now the group's epoch, which not every member has reached.
+    /// The generation is now the group's epoch, which not every member has reached; and a consumer group remembers no ids that it has
+    /// told clients to come back with.
     fn after_downgrade(&mut self, group: &GroupId) {
         self.note(|| format!("{group} is a classic group again"));
         for process in self.processes.values_mut().filter(|process| process.client.group == *group) {
-            process.client.standing = process.client.standing.max(Standing::OfAnEarlierGeneration);
+            let known = self.checks.remembers(group, process.protocol.member_id());
+            let standing = if known { Standing::OfAnEarlierGeneration } else { Standing::Forgotten };
+            process.client.standing = process.client.standing.max(standing);
         }
     }
 
