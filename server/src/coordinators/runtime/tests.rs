@@ -264,7 +264,7 @@ fn a_deadline_wakes_the_shard_and_a_clock_that_was_set_does_not() {
 #[test]
 fn records_of_a_transaction_count_when_its_marker_says_so() {
     let story = Story::new(LogConfig::default());
-    let mut append = |batch: Vec<u8>| {
+    let append = |batch: Vec<u8>| {
         story.partition.append(&story.runtime.inner.flusher, 0, &batch, AppendOrigin::Coordinator, true).unwrap();
     };
     let now = ottla_storage::Millis(0);
