@@ -181,6 +181,17 @@ proptest! {
 }
 
 #[test]
+fn of_two_who_hold_a_partition_the_first_keeps_it() {
+    let mut spec = group(&[2], &[vec![0], vec![0]]);
+    let mut held = MemberSpec::default().current.as_ref().clone();
+    held.insert(topic(0), 1);
+    for member in spec.members.values_mut() {
+        member.current = Arc::new(held.clone());
+    }
+    assert!(Assignor::Uniform.assign(&spec)[&member(0)].contains(topic(0), 1));
+}
+
+#[test]
 fn range_gives_a_member_the_same_partitions_of_equal_topics() {
     let spec = group(&[7, 7, 7], &vec![vec![0, 1, 2]; 3]);
     for assignment in Assignor::Range.assign(&spec).values() {

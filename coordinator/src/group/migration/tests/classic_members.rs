@@ -159,6 +159,10 @@ fn sync_and_heartbeat_climb_kafkas_ladder_of_errors() {
         assert_eq!(bed.classic_heartbeat(who), error.code(), "{who:?}");
         assert_eq!(bed.sync(&mut who.clone()).error_code, error.code(), "{who:?}");
     }
+    for (who, error) in [(&impostor, ResponseError::FencedInstanceId), (&nobody, ResponseError::UnknownMemberId)] {
+        let refused = joined(&bed.try_join(who), Ticket(1)).expect("an answer");
+        assert_eq!((refused.error_code, refused.member_id.as_str()), (error.code(), ""));
+    }
     let other_protocol = Consumer { protocols: vec!["sticky"], ..old.clone() };
     assert_eq!(bed.sync(&mut other_protocol.clone()).error_code, ResponseError::InconsistentGroupProtocol.code());
     let request = old.sync_request().with_protocol_type(Some(text("connect")));
@@ -195,6 +199,7 @@ fn a_static_classic_member_comes_back_with_what_it_had() {
     assert_ne!(back.member_id, before.member_id);
     assert_eq!((&back.assigned, back.generation), (&before.assigned, before.generation), "no rebalance");
     assert_eq!(bed.classic_heartbeat(&before), ResponseError::FencedInstanceId.code());
+    assert!(!bed.timers().contains(&before.member_id), "{}", bed.timers());
     let written = bed.sleep(i64::from(SESSION_MS) - 10);
     assert_eq!(written, [], "the timers of the one before are gone");
 }
@@ -240,4 +245,54 @@ fn a_consumer_group_without_members_makes_room_for_a_classic_one() {
     bed.reload();
     assert!(!bed.is_consumer_group());
     assert_eq!(bed.classic_heartbeat(&consumers[0]), 0);
+}
+
+#[test]
+fn a_join_stops_the_wait_for_it_and_a_sync_is_a_sign_of_life() {
+    let mut bed = Bed::new();
+    let [mut first, _] = two_classic_members(&mut bed);
+    bed.accepted(&join("new", &["a"]));
+    assert_eq!(bed.classic_heartbeat(&first), ResponseError::RebalanceInProgress.code());
+    assert!(bed.timers().contains("Join("));
+    first.owned = vec![("a", vec![])];
+    assert_eq!(bed.join(&mut first).error_code, 0);
+    assert!(!bed.timers().contains("Join(") && bed.timers().contains("Sync("), "{}", bed.timers());
+    bed.sleep(i64::from(SESSION_MS) - 100);
+    assert_eq!(bed.sync(&mut first).error_code, 0);
+    assert!(!bed.timers().contains("Sync("), "{}", bed.timers());
+    bed.sleep(i64::from(SESSION_MS) - 100);
+    assert!(bed.group().member(&first.member_id).is_some(), "it was heard of when it asked for its assignment");
+}
+
+#[test]
+fn a_static_member_that_turns_classic_beside_others_loses_its_expression_and_keeps_its_vote() {
+    let mut bed = Bed::new();
+    bed.create_topic("a", 2);
+    bed.accepted(&join("other", &["a"]));
+    let both = join("new", &["a"]).with_subscribed_topic_regex(Some(text("a.*"))).with_instance_id(Some(text("i")));
+    bed.accepted(&both.with_server_assignor(Some(text("range"))).with_rack_id(Some(text("r0"))));
+    let epoch = bed.group().group_epoch;
+    let mut back = Consumer::static_member("i", &["a"]);
+    assert_eq!(bed.join(&mut back).error_code, 0);
+    assert!(bed.is_consumer_group(), "somebody else has the new protocol");
+    let group = bed.group();
+    assert_eq!((group.regex_members().len(), group.group_epoch), (0, epoch + 1), "the same names, but no expression");
+    let metadata = &group.member(&back.member_id).expect("it is back").metadata;
+    assert_eq!((metadata.server_assignor.as_deref(), metadata.rack_id.as_deref()), (Some("range"), Some("r0")));
+
+    back.rack = "r1";
+    assert_eq!(bed.join(&mut back).error_code, 0);
+    assert_eq!(bed.group().member(&back.member_id).expect("a member").metadata.rack_id.as_deref(), Some("r1"));
+}
+
+#[test]
+fn the_oldest_join_has_no_rebalance_timeout_and_gets_the_session_timeout() {
+    let mut bed = Bed::new();
+    one_new_member(&mut bed);
+    let request = consumer(&["a"]).join_request().with_rebalance_timeout_ms(-1);
+    let replies = bed.call(|shard, now, caller| shard.join_group(now, Ticket(1), &Caller { api_version: 0, ..*caller }, &request));
+    let member_id = joined(&replies, Ticket(1)).expect("no id is asked for").member_id;
+    assert_eq!(bed.group().member(&member_id).expect("a member").metadata.rebalance_timeout_ms, SESSION_MS);
+    bed.sleep(i64::from(SESSION_MS) / 2);
+    assert!(bed.group().member(&member_id).is_some());
 }

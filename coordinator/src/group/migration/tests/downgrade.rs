@@ -71,7 +71,9 @@ fn a_fenced_member_takes_the_new_protocol_along_too() {
 fn timers_of_both_kinds_follow_the_group() {
     let mut bed = Bed::new();
     let old = mixed_group(&mut bed);
+    assert!(bed.timers().contains("Consumer("));
     bed.accepted(&beat("new", -1));
+    assert!(!bed.timers().contains("Consumer("), "{}", bed.timers());
     bed.try_join(&old);
     bed.sleep(i64::from(SESSION_MS) + i64::from(REBALANCE_MS) * 2);
     assert_eq!(bed.classic().members().len(), 0, "a silent classic member expires");
@@ -126,6 +128,15 @@ fn a_static_member_that_comes_back_with_the_classic_protocol_takes_the_group_alo
     let mut back = Consumer::static_member("i", &["a"]);
     let response = bed.join(&mut back);
     assert_eq!((response.error_code, response.generation_id), (0, 2), "the epoch is the generation");
+    let new = &back.member_id;
+    let gone = |id: &str| ["current", "target", "member"].map(|what| format!("no {what} {id}"));
+    let last = bed.kinds().len() - 7;
+    assert_eq!(bed.kinds()[..3], gone("new"), "the old member goes");
+    let [current, target, member] = gone(new);
+    let of_group = ["no target epoch", "no partition metadata", "no epoch", "classic group"].map(str::to_owned);
+    let [no_target_epoch, no_partition_metadata, no_epoch, classic_group] = of_group;
+    let end = [current, target, no_target_epoch, member, no_partition_metadata, no_epoch, classic_group];
+    assert_eq!(bed.kinds()[last..], end, "then the new one, with the group");
     assert_eq!(bed.classic().state().name(), "Stable");
     assert_eq!(bed.sync(&mut back).error_code, 0);
     assert_eq!(back.assigned, [("a".to_owned(), vec![0, 1])]);

@@ -24,6 +24,7 @@ struct Consumer {
     instance_id: Option<&'static str>,
     topics: Vec<&'static str>,
     owned: Vec<(&'static str, Vec<i32>)>,
+    rack: &'static str,
     protocols: Vec<&'static str>,
     generation: i32,
     /// What SyncGroup brought.
@@ -37,6 +38,7 @@ fn consumer(topics: &[&'static str]) -> Consumer {
         instance_id: None,
         topics: topics.to_vec(),
         owned: Vec::new(),
+        rack: "",
         protocols: vec!["range"],
         generation: -1,
         assigned: Vec::new(),
@@ -64,7 +66,8 @@ impl Consumer {
         put(&(-1i32).to_be_bytes());
         put(&partitions(&self.owned));
         put(&self.generation.to_be_bytes());
-        put(&(-1i16).to_be_bytes());
+        put(&(self.rack.len() as i16).to_be_bytes());
+        put(self.rack.as_bytes());
         bytes
     }
 
@@ -230,6 +233,11 @@ impl Bed {
             replies.extend(self.settle(effects));
         }
         replies
+    }
+
+    /// The timers that run, as text.
+    fn timers(&self) -> String {
+        format!("{:?}", self.shard.soft.timers)
     }
 
     fn classic(&self) -> &classic::ClassicGroup {
