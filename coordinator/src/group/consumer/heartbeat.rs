@@ -43,7 +43,7 @@ pub(in crate::group) fn handle(
     caller: &Caller<'_>,
     request: &ConsumerGroupHeartbeatRequest,
 ) -> GroupEffects {
-    let outcome = check(soft, caller, request).and_then(|()| match request.member_epoch {
+    let outcome = check(soft, caller.api_version, request).and_then(|()| match request.member_epoch {
         LEAVE_GROUP_MEMBER_EPOCH | LEAVE_GROUP_STATIC_MEMBER_EPOCH => leave::handle(hard, soft, now, ticket, request),
         _ => heartbeat(hard, soft, now, ticket, caller, request),
     });
@@ -55,14 +55,22 @@ pub(in crate::group) fn handle(
     })
 }
 
-/// What can be told without looking at the group, in Kafka's order.
-fn check(soft: &Soft, caller: &Caller<'_>, request: &ConsumerGroupHeartbeatRequest) -> Result<(), ApiError> {
-    let invalid = |text: &str| Err(ApiError::new(ResponseError::InvalidRequest, text));
+fn check(soft: &Soft, api_version: i16, request: &ConsumerGroupHeartbeatRequest) -> Result<(), ApiError> {
     if !soft.settings.consumer_protocol_enabled {
         return Err(ApiError { error: ResponseError::UnsupportedVersion, message: None });
     }
+    check_request(api_version, request, &soft.settings.consumer_assignors)
+}
+
+/// What can be told of a ConsumerGroupHeartbeat without looking at the group, in Kafka's order. The shard checks it too; the shell may
+/// ask before it knows whether there is a shard.
+///
+/// # Errors
+/// INVALID_REQUEST or UNSUPPORTED_ASSIGNOR.
+pub fn check_request(api_version: i16, request: &ConsumerGroupHeartbeatRequest, assignors: &[String]) -> Result<(), ApiError> {
+    let invalid = |text: &str| Err(ApiError::new(ResponseError::InvalidRequest, text));
     let epoch = request.member_epoch;
-    let needs_id = caller.api_version >= CLIENT_MEMBER_ID_VERSION || epoch > 0 || epoch == LEAVE_GROUP_MEMBER_EPOCH;
+    let needs_id = api_version >= CLIENT_MEMBER_ID_VERSION || epoch > 0 || epoch == LEAVE_GROUP_MEMBER_EPOCH;
     if needs_id && is_blank(&request.member_id) {
         return invalid("MemberId can't be empty.");
     }
@@ -90,7 +98,6 @@ fn check(soft: &Soft, caller: &Caller<'_>, request: &ConsumerGroupHeartbeatReque
     } else if epoch < LEAVE_GROUP_STATIC_MEMBER_EPOCH {
         return invalid("MemberEpoch is invalid.");
     }
-    let assignors = &soft.settings.consumer_assignors;
     match &request.server_assignor {
         Some(assignor) if !assignors.iter().any(|known| known == assignor.as_str()) => {
             let text = format!("ServerAssignor {assignor} is not supported. Supported assignors: {}.", assignors.join(", "));
