@@ -106,3 +106,14 @@ fn row_56_a_pattern_finds_its_topics() {
     ids.sort();
     assert_eq!(found, ids);
 }
+
+#[test]
+fn a_broker_that_does_not_offer_the_protocol_says_so() {
+    let kit = Kit::with("offsets.topic.num.partitions=1\ngroup.coordinator.rebalance.protocols=classic");
+    let mut client = kit.connect();
+    client.find_coordinator("g");
+    let unsupported = Some(ResponseError::UnsupportedVersion);
+    assert_eq!(error(client.ask(1, &consumer_join("g", "m", &[])).error_code), unsupported);
+    let describe = ConsumerGroupDescribeRequest::default().with_group_ids(vec![group_id("g")]);
+    assert_eq!(error(client.ask(1, &describe).groups[0].error_code), unsupported);
+}
