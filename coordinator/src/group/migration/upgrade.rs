@@ -110,7 +110,7 @@ fn member(classic: &ClassicMember, protocol: Option<&str>, topics: &TopicsImage)
         }),
         ..ConsumerGroupMemberMetadataValue::clone(&new.metadata)
     };
-    let owned = super::by_id(&subscription.owned, topics).into_iter().collect();
+    let owned = super::by_id(&subscription.owned, topics).collect();
     Ok(Upgraded { metadata: new.with_metadata(metadata), target, owned })
 }
 
