@@ -120,7 +120,7 @@ impl Broker {
             Request::Fetch(request) => shard.offset_fetch(clock, ticket, request, false),
         };
         if let Request::Commit(request, _) = request {
-            checks.commit_handled(request, &effects, ticket);
+            checks.commit_handled(request, &effects, ticket, origin.client);
         }
         self.carry_out(checks, now, effects);
         checks.commit_done();

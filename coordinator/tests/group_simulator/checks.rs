@@ -1,6 +1,7 @@
 //! What must hold after every step. Each check panics with what it found; `main.rs` adds the seed.
 
 use super::broker::{Answer, Origin};
+use super::client::part;
 use kafka_protocol::messages::OffsetCommitRequest;
 use kafka_protocol::messages::offset_fetch_request::OffsetFetchRequestGroup;
 use ottla_coordinator::effects::Ticket;
@@ -223,7 +224,7 @@ impl Checks {
     // Offsets.
 
     /// A commit was handled: the answer and the records must tell the same.
-    pub(crate) fn commit_handled(&mut self, request: &OffsetCommitRequest, effects: &GroupEffects, ticket: Ticket) {
+    pub(crate) fn commit_handled(&mut self, request: &OffsetCommitRequest, effects: &GroupEffects, ticket: Ticket, client: usize) {
         let [(to, GroupReply::OffsetCommit(response))] = &effects.replies[..] else { panic!("a commit is answered at once: {effects:?}") };
         assert_eq!(*to, ticket);
         let accepted = response.topics.iter().flat_map(|topic| {
@@ -237,7 +238,16 @@ impl Checks {
             GroupRecord::OffsetCommit { topic, partition, value: Some(_), .. } => Some((topic.to_string(), *partition)),
             _ => None,
         });
-        assert_eq!(accepted.collect::<BTreeSet<_>>(), written.collect(), "what is acknowledged is what is written");
+        let accepted: BTreeSet<(String, i32)> = accepted.collect();
+        assert_eq!(accepted, written.collect(), "what is acknowledged is what is written");
+        for (topic, partition) in accepted {
+            let Some(part) = part(&self.image, &topic, partition) else { continue };
+            let owner = self.owners.get(&(GroupId::from(&*request.group_id.0), part));
+            assert!(
+                owner.is_none_or(|owner| *owner == client),
+                "client {client} committed for {topic}-{partition}, which client {owner:?} owns"
+            );
+        }
         self.commit = Some((request.clone(), request.generation_id_or_member_epoch >= 0));
     }
 

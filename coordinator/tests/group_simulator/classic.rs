@@ -61,7 +61,7 @@ impl Classic {
             phase: Phase::Outside,
             cooperative,
             version: version as i16,
-            rebalance_timeout_ms: sight.rng.between(8_000, 20_000) as i32,
+            rebalance_timeout_ms: sight.rng.between(6_000, 12_000) as i32,
             shares: None,
             led: None,
             group_topics: BTreeSet::new(),
@@ -154,10 +154,12 @@ impl Classic {
     }
 
     fn beat(&mut self, client: &mut Client, sight: &mut Sight<'_>) -> Move {
-        if let Some(fetch) = client.fetch(sight.image, None) {
+        if !client.commit_is_overdue
+            && let Some(fetch) = client.fetch(sight.image, None)
+        {
             return Move::Send(Box::new(fetch));
         }
-        if sight.rng.percent(30)
+        if (std::mem::take(&mut client.commit_is_overdue) || sight.rng.percent(30))
             && let Some(commit) = client.commit(sight, &self.member_id, self.generation)
         {
             return Move::Send(Box::new(commit));

@@ -51,6 +51,8 @@ pub(crate) struct Client {
     pub(crate) lost_in_a_row: u32,
     /// Another process with the same instance id runs: each may throw the other out.
     pub(crate) has_twin: bool,
+    /// It has just been stopped for long: the first thing it does is to commit, as an auto-commit that is overdue does.
+    pub(crate) commit_is_overdue: bool,
     /// When it was last found waking from a long silence.
     pub(crate) resumed_at: i64,
 }

@@ -89,6 +89,11 @@ impl Consumer {
             return Move::Send(Box::new(Request::ConsumerHeartbeat(self.bare(client, epoch), self.version)));
         }
         if self.epoch > 0 {
+            if std::mem::take(&mut client.commit_is_overdue)
+                && let Some(commit) = client.commit(sight, &self.member_id, self.epoch)
+            {
+                return Move::Send(Box::new(commit));
+            }
             if let Some(commit) = self.walk(client, sight) {
                 return Move::Send(Box::new(commit));
             }

@@ -307,6 +307,7 @@ impl World {
             standing: Standing::Known,
             lost_in_a_row: 0,
             has_twin: false,
+            commit_is_overdue: false,
             resumed_at: self.now,
         };
         let consumer = match speech {
@@ -437,6 +438,7 @@ impl World {
         process.stopped_until = process.stopped_until.max(until);
         if for_ms > i64::from(SESSION_TIMEOUT_MS) / 3 {
             process.client.resumed_at = process.stopped_until;
+            process.client.commit_is_overdue = true;
             self.checks.excuse(client);
         }
     }
