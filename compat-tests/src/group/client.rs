@@ -129,7 +129,6 @@ const fn stock(name: &'static str, eager_commit: &'static str, install: fn() -> 
 pub static KAFKAJS: Client = stock("kafkajs", "auto", || {
     let sources = workspace_root().join("compat-tests/node");
     let (package, lock) = (sources.join("package.json"), sources.join("package-lock.json"));
-    // crc32 came to Node.js 20.15.
     if !has("npm", "--version") || !has("node", "--version") {
         return Err("node and npm are not on the path (Debian: apt install nodejs npm)".to_owned());
     }
@@ -160,7 +159,10 @@ fn go_member(client: &'static str) -> Toolchain<Launcher> {
     let files: Vec<PathBuf> = ["go.mod", "go.sum", "member.go", "franz.go", "sarama.go"].iter().map(|file| sources.join(file)).collect();
     let files: Vec<&Path> = files.iter().map(PathBuf::as_path).collect();
     let built = installed("go", &files, |into| {
-        step(Command::new("go").args(["build", "-mod=readonly", "-o"]).arg(into.join("member")).arg(".").current_dir(&sources))
+        // An older Go fetches the one that go.mod asks for.
+        let mut build = Command::new("go");
+        build.env("GOTOOLCHAIN", "auto").args(["build", "-mod=readonly", "-buildvcs=false", "-o"]);
+        step(build.arg(into.join("member")).arg(".").current_dir(&sources))
     })?;
     Ok(words(move || {
         let mut command = Command::new(built.join("member"));
