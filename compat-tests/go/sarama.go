@@ -14,7 +14,6 @@ import (
 // Sarama: its default balancer is range. It says nothing about commits that succeeded, so neither does this member.
 type saramaMember struct {
 	group  sarama.ConsumerGroup
-	commit string
 	claims []int32
 }
 
@@ -26,6 +25,10 @@ func newSarama() (member, error) {
 	config.Consumer.Group.Heartbeat.Interval = time.Duration(milliseconds("heartbeat_ms")) * time.Millisecond
 	config.Consumer.Offsets.Initial = sarama.OffsetOldest
 	config.Consumer.Offsets.AutoCommit.Enable = args["commit"] != "none"
+	if args["commit"] == "sync" {
+		// Its Commit after each record would be one request per record.
+		config.Consumer.Offsets.AutoCommit.Interval = 50 * time.Millisecond
+	}
 	config.Consumer.Return.Errors = true
 	if args["reset"] == "latest" {
 		config.Consumer.Offsets.Initial = sarama.OffsetNewest
@@ -35,7 +38,7 @@ func newSarama() (member, error) {
 		config.Consumer.Group.InstanceId = args["instance"]
 	}
 	group, err := sarama.NewConsumerGroup([]string{args["bootstrap"]}, args["group"], config)
-	return &saramaMember{group: group, commit: args["commit"]}, err
+	return &saramaMember{group: group}, err
 }
 
 func (m *saramaMember) run(leave <-chan struct{}) error {
@@ -83,9 +86,6 @@ func (m *saramaMember) ConsumeClaim(session sarama.ConsumerGroupSession, claim s
 			}
 			sayRecord(record.Partition, record.Offset, record.Key, record.Value)
 			session.MarkMessage(record, "")
-			if m.commit == "sync" {
-				session.Commit()
-			}
 		}
 	}
 }

@@ -123,7 +123,7 @@ public class Member implements ConsumerRebalanceListener {
             consumer.commitSync(offsets);
             committed(offsets);
         } catch (CommitFailedException | org.apache.kafka.common.errors.RetriableException
-                | org.apache.kafka.common.errors.FencedInstanceIdException refusal) {
+                | org.apache.kafka.common.errors.RebalanceInProgressException | org.apache.kafka.common.errors.FencedInstanceIdException refusal) {
             say("refused " + refusal.toString().replace('\n', ' '));
         }
     }

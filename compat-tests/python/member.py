@@ -215,14 +215,22 @@ class KafkaPython(Member):
     def subscribe(self):
         member, numbers = self, lambda partitions: [partition.partition for partition in partitions]
 
-        class Listener(self.lib.ConsumerRebalanceListener):
-            def on_partitions_assigned(self, assigned):
+        # Inside a callback of its loop it cannot wait for a commit in any other way.
+        class Listener(self.lib.AsyncConsumerRebalanceListener):
+            async def on_partitions_assigned(self, assigned):
                 member.assigned(numbers(assigned))
 
-            def on_partitions_revoked(self, revoked):
-                member.revoked(numbers(revoked))
+            async def on_partitions_revoked(self, revoked):
+                offsets = member.read_of(numbers(revoked)) if BY_HAND else {}
+                if offsets:
+                    try:
+                        await member.consumer.commit_async(member.places(offsets))
+                        said_commit(offsets)
+                    except member.errors as error:
+                        refused(error)
+                member.gone("revoked", numbers(revoked))
 
-            def on_partitions_lost(self, lost):
+            async def on_partitions_lost(self, lost):
                 member.gone("lost", numbers(lost))
 
         self.consumer.subscribe([TOPIC], listener=Listener())
@@ -317,14 +325,22 @@ class AioKafka(Member):
     def commit_async(self, offsets):
         self.task = self.loop.create_task(self.commit_soon(offsets))
 
+    def in_loop(self, verb, *values):
+        """It wants its loop to run whatever it is asked."""
+
+        async def call():
+            verb(*values)
+
+        self.loop.run_until_complete(call())
+
     def pause(self, partition):
-        self.consumer.pause(self.place(partition))
+        self.in_loop(self.consumer.pause, self.place(partition))
 
     def resume(self, partition):
-        self.consumer.resume(self.place(partition))
+        self.in_loop(self.consumer.resume, self.place(partition))
 
     def seek(self, partition, offset):
-        self.consumer.seek(self.place(partition), offset)
+        self.in_loop(self.consumer.seek, self.place(partition), offset)
 
     def close(self):
         self.loop.run_until_complete(self.consumer.stop())

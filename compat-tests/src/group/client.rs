@@ -33,6 +33,8 @@ pub struct Client {
     pub clean_commit: &'static str,
     /// How its members commit where somebody dies: soon after reading.
     pub eager_commit: &'static str,
+    /// A librdkafka: see [`super::ledger::Ledger::echoes`].
+    pub echoes: bool,
     /// For a program that is not ours.
     pub foreign_voice: Option<Translate>,
 }
@@ -56,6 +58,7 @@ pub static RDKAFKA: Client = Client {
     },
     clean_commit: "revoke",
     eager_commit: "sync",
+    echoes: true,
     foreign_voice: None,
 };
 
@@ -78,28 +81,30 @@ pub static JAVA: Client = Client {
     },
     clean_commit: "revoke",
     eager_commit: "sync",
+    echoes: false,
     foreign_voice: None,
 };
 
 const MEMBER_JVM: [&str; 5] =
     ["-Xmx96m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto", "-Dorg.slf4j.simpleLogger.defaultLogLevel=info"];
 
-const fn python(name: &'static str, protocols: &'static [Protocol], install: fn() -> Toolchain<Launcher>) -> Client {
-    Client { name, protocols, install, clean_commit: "auto", eager_commit: "sync", foreign_voice: None }
+const fn python(name: &'static str, protocols: &'static [Protocol], echoes: bool, install: fn() -> Toolchain<Launcher>) -> Client {
+    Client { name, protocols, install, clean_commit: "auto", eager_commit: "sync", echoes, foreign_voice: None }
 }
 
 /// confluent-kafka from PyPI, with the librdkafka of its wheel.
 pub static CONFLUENT: Client = python(
     "confluent-kafka",
     &[consumer("default"), classic("default"), classic("cooperative-sticky"), classic("range"), classic("roundrobin"), consumer("range")],
+    true,
     || python_member("confluent"),
 );
 
 /// kafka-python with its defaults.
-pub static KAFKA_PYTHON: Client = python("kafka-python", &[classic("default")], || python_member("kafka-python"));
+pub static KAFKA_PYTHON: Client = python("kafka-python", DEFAULTS, false, || python_member("kafka-python"));
 
 /// aiokafka with its defaults.
-pub static AIOKAFKA: Client = python("aiokafka", &[classic("default")], || python_member("aiokafka"));
+pub static AIOKAFKA: Client = python("aiokafka", DEFAULTS, false, || python_member("aiokafka"));
 
 fn python_member(client: &'static str) -> Toolchain<Launcher> {
     let sources = workspace_root().join("compat-tests/python");
@@ -122,7 +127,7 @@ fn python_member(client: &'static str) -> Toolchain<Launcher> {
 const DEFAULTS: &[Protocol] = &[classic("default")];
 
 const fn stock(name: &'static str, eager_commit: &'static str, install: fn() -> Toolchain<Launcher>) -> Client {
-    Client { name, protocols: DEFAULTS, install, clean_commit: "auto", eager_commit, foreign_voice: None }
+    Client { name, protocols: DEFAULTS, install, clean_commit: "auto", eager_commit, echoes: false, foreign_voice: None }
 }
 
 /// kafkajs with its defaults.
@@ -181,6 +186,7 @@ pub static KCAT: Client = Client {
     },
     clean_commit: "auto",
     eager_commit: "auto",
+    echoes: true,
     foreign_voice: Some(kcat_voice),
 };
 
@@ -208,11 +214,14 @@ fn kcat_member(args: &BTreeMap<&str, &str>) -> Command {
 
 fn kcat_voice(line: &str) -> Option<String> {
     if line.starts_with("record ") {
-        return Some(line.to_owned());
+        // A kcat that is killed leaves a torn line.
+        return line.ends_with(" -").then(|| line.to_owned());
     }
     // % Group NAME rebalanced (memberid ID): assigned: TOPIC [0], TOPIC [1]
+    // % Group NAME rebalanced: incremental assign of 2 partition(s) (memberid ID, COOPERATIVE rebalance protocol): TOPIC [0], TOPIC [1]
     let (_, turn) = line.strip_prefix("% Group ")?.split_once("): ")?;
-    let (word, places) = turn.split_once(": ").unwrap_or((turn.trim_end_matches(':'), ""));
+    let incremental = line.split_once(": incremental ").map(|(_, rest)| if rest.starts_with("assign") { "assigned" } else { "revoked" });
+    let (word, places) = incremental.map(|word| (word, turn)).or_else(|| turn.split_once(": ")).unwrap_or((turn.trim_end_matches(':'), ""));
     let partitions: Vec<&str> = places.split('[').skip(1).filter_map(|place| place.split(']').next()).collect();
     match word {
         "assigned" => Some(format!("assigned - {}", partitions.join(" "))),

@@ -6,8 +6,11 @@ use anyhow::{Context, Result, ensure};
 use rdkafka::message::Message;
 use std::collections::BTreeMap;
 
-/// Per group and partition of a topic: the offsets in the order in which they were taken.
-pub type History = BTreeMap<(String, String, i32), Vec<i64>>;
+/// Group, topic and partition.
+pub type Place = (String, String, i32);
+
+/// The offsets in the order in which they were taken.
+pub type History = BTreeMap<Place, Vec<i64>>;
 
 /// Reads the history.
 pub fn read(broker: &Broker) -> Result<History> {
@@ -33,7 +36,7 @@ pub fn never_goes_back(history: &History, group: &str) -> Result<()> {
 }
 
 /// What a record says about a commit; none when it is about something else or takes a commit away.
-fn commit(key: &[u8], value: Option<&[u8]>) -> Result<Option<((String, String, i32), i64)>> {
+fn commit(key: &[u8], value: Option<&[u8]>) -> Result<Option<(Place, i64)>> {
     let mut key = Cursor(key);
     // 0 and 1 are commits, the others group metadata of all kinds.
     if i16::from_be_bytes(key.take()?) > 1 {

@@ -29,8 +29,10 @@ pub struct Seat {
     pub turns: u32,
     /// The offset that the next record of a partition must have, while the partition is owned.
     next: BTreeMap<i32, i64>,
-    /// The offset after the last record that it said, per partition, owned or not.
-    reached: BTreeMap<i32, i64>,
+    /// Partitions whose next record may be the last one once more: see [`Ledger::echoes`].
+    echo: BTreeSet<i32>,
+    /// The offset after the last record that it said, per partition that it ever owned; none before the first.
+    reached: BTreeMap<i32, Option<i64>>,
     /// Acknowledged commits of this member.
     pub committed: BTreeMap<i32, i64>,
     /// Commits that were refused, with the client's words.
@@ -60,6 +62,9 @@ pub struct Ledger {
     /// The program is not ours (kcat). Lines of different members do not come through one pipe: ownership cannot be compared between
     /// them. And told to end it may drop one record that it has taken from its client, which commits it.
     pub foreign: bool,
+    /// The client is a librdkafka: around an incremental assignment it may hand out the last record of a partition that it keeps a second
+    /// time, at any broker.
+    pub echoes: bool,
     /// The story moves positions by hand: reading twice is what it asks for.
     pub repeats_wanted: bool,
     /// The broker dies now and then: what no commit covers may be read again by anybody, what was acknowledged by nobody.
@@ -75,6 +80,7 @@ impl Ledger {
             owns: BTreeSet::new(),
             turns: 0,
             next: BTreeMap::new(),
+            echo: BTreeSet::new(),
             reached: BTreeMap::new(),
             committed: BTreeMap::new(),
             refused: Vec::new(),
@@ -200,8 +206,10 @@ impl Ledger {
         ensure!(matches!(seat.life, Life::In | Life::Frozen), "assigned to a member that is {:?}", seat.life);
         seat.life = Life::In;
         seat.turns += 1;
+        seat.echo = seat.owns.clone();
         for partition in partitions {
             seat.owns.insert(*partition);
+            seat.reached.entry(*partition).or_default();
             seat.next.remove(partition);
         }
         Ok(())
@@ -214,6 +222,7 @@ impl Ledger {
             seat.owns.remove(partition);
             seat.next.remove(partition);
         }
+        seat.echo = seat.owns.clone();
         if seat.life == Life::Frozen && seat.owns.is_empty() {
             seat.life = Life::In;
         }
@@ -222,11 +231,16 @@ impl Ledger {
     fn read(&mut self, name: &str, partition: i32, offset: i64, checksum: Option<u32>) -> Result<()> {
         let wanted = self.repeats_wanted;
         let uncovered = self.broker_dies && self.acknowledged.get(&partition).is_none_or(|(acknowledged, _)| offset >= *acknowledged);
+        let echoes = self.echoes;
         let seat = self.seat_mut(name);
+        if echoes && seat.echo.remove(&partition) && seat.next.get(&partition) == Some(&(offset + 1)) {
+            self.repeats += 1;
+            return Ok(());
+        }
         ensure!(seat.owns.contains(&partition), "a record of partition {partition}, which it does not own");
         let expected = seat.next.insert(partition, offset + 1);
         ensure!(expected.is_none_or(|expected| expected == offset), "partition {partition}: {offset} where {expected:?} is due");
-        seat.reached.insert(partition, offset + 1);
+        seat.reached.insert(partition, Some(offset + 1));
         seat.read_count += 1;
         // A member that was killed may still have lines in the pipe.
         let stale = seat.life != Life::In && seat.committed.get(&partition).is_none_or(|&committed| offset >= committed);
@@ -273,10 +287,10 @@ impl Ledger {
     /// Every record that was sent was read, with its bytes; nothing else was.
     pub fn complete(&self, sent: &BTreeMap<(i32, i64), u32>) -> Result<()> {
         let left = self.gone.iter().chain(self.seats.values()).filter(|seat| self.foreign && seat.life == Life::Left);
-        let mut droppers: Vec<&BTreeMap<i32, i64>> = left.map(|seat| &seat.reached).collect();
+        let mut droppers: Vec<&BTreeMap<i32, Option<i64>>> = left.map(|seat| &seat.reached).collect();
         for (place, checksum) in sent {
             if !self.reads.contains_key(place) {
-                let dropper = droppers.iter().position(|reached| reached.get(&place.0) == Some(&place.1));
+                let dropper = droppers.iter().position(|reached| reached.get(&place.0).is_some_and(|at| at.is_none_or(|at| at == place.1)));
                 droppers.swap_remove(dropper.with_context(|| format!("{place:?} was never read"))?);
             }
             let read = self.checksums.get(place);
@@ -350,6 +364,20 @@ mod tests {
         assert!(told(&["a assigned - 0", "a record 1 0 1"]).is_err());
         assert!(told(&["a assigned - 0", "a record 0 0 1", "kill a", "b assigned - 0", "b record 0 0 2"]).is_err());
         assert!(told(&["a assigned - 0", "a committed 0:5", "b committed 0:4"]).is_err());
+    }
+
+    #[test]
+    fn an_echo_is_the_last_record_of_a_kept_partition_once_and_right_after_an_incremental_assignment() {
+        let before = ["a assigned - 0", "a record 0 0 1", "a record 0 1 1", "a assigned - 1"];
+        let heard = |lines: &[&str], echoes| {
+            let mut ledger = Ledger { echoes, ..Ledger::default() };
+            ledger.seat("a").and_then(|()| before.iter().chain(lines).try_for_each(|line| ledger.enter(line)))
+        };
+        assert!(heard(&["a record 0 1 1", "a record 0 2 1"], true).is_ok());
+        assert!(heard(&["a record 0 1 1"], false).is_err());
+        assert!(heard(&["a record 0 0 1"], true).is_err());
+        assert!(heard(&["a record 0 1 1", "a record 0 1 1"], true).is_err());
+        assert!(heard(&["a record 0 2 1", "a record 0 2 1"], true).is_err());
     }
 
     #[test]

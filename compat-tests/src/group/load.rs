@@ -79,11 +79,8 @@ impl Source {
     }
 
     fn run(mut self, stopped: &Receiver<()>) -> Result<Sent> {
-        loop {
-            match stopped.recv_timeout(BURST_EVERY) {
-                Err(RecvTimeoutError::Timeout) => self.send(BURST_RECORDS)?,
-                _ => break,
-            }
+        while stopped.recv_timeout(BURST_EVERY) == Err(RecvTimeoutError::Timeout) {
+            self.send(BURST_RECORDS)?;
         }
         self.collect(4 * PATIENCE)?;
         Ok(self.sent)

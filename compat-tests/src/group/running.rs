@@ -58,6 +58,7 @@ impl Group {
         std::thread::spawn(move || listen(ears, transcript, &heard));
         let mut ledger = Ledger::default();
         ledger.foreign = client.foreign_voice.is_some();
+        ledger.echoes = client.echoes;
         Ok(Group {
             ledger,
             id: id.to_owned(),
