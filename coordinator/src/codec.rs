@@ -211,10 +211,13 @@ pub(crate) struct Writer {
     flexible: bool,
 }
 
+/// Room for most records, so that the bytes do not move as they come in.
+const BYTES_USUAL: usize = 96;
+
 impl Default for Writer {
     /// Writes the flexible form.
     fn default() -> Self {
-        Self { bytes: Vec::new(), too_long: false, flexible: true }
+        Self { bytes: Vec::with_capacity(BYTES_USUAL), too_long: false, flexible: true }
     }
 }
 
@@ -261,12 +264,8 @@ impl Writer {
         self.bytes.extend_from_slice(value.as_bytes());
     }
 
-    pub(crate) fn varint(&mut self, mut value: u32) {
-        while value >= 0x80 {
-            self.bytes.push((value as u8 & 0x7f) | 0x80);
-            value >>= 7;
-        }
-        self.bytes.push(value as u8);
+    pub(crate) fn varint(&mut self, value: u32) {
+        put_varint(&mut self.bytes, value);
     }
 
     fn len(&mut self, len: Option<usize>) {
@@ -323,6 +322,14 @@ impl Writer {
     }
 }
 
+fn put_varint(bytes: &mut Vec<u8>, mut value: u32) {
+    while value >= 0x80 {
+        bytes.push((value as u8 & 0x7f) | 0x80);
+        value >>= 7;
+    }
+    bytes.push(value as u8);
+}
+
 /// Collects tagged fields.
 #[derive(Debug, Default)]
 pub(crate) struct TagWriter {
@@ -340,11 +347,10 @@ impl TagWriter {
         self.count += 1;
         let mut body = Writer::default();
         value(&mut body);
-        let mut head = Writer::default();
-        head.varint(tag);
-        head.varint(u32::try_from(body.bytes.len()).expect("a tagged field is far below 4 GiB"));
+        self.bytes.reserve(body.bytes.len() + 10);
+        put_varint(&mut self.bytes, tag);
+        put_varint(&mut self.bytes, u32::try_from(body.bytes.len()).expect("a tagged field is far below 4 GiB"));
         self.too_long |= body.too_long;
-        self.bytes.append(&mut head.bytes);
         self.bytes.append(&mut body.bytes);
     }
 }
