@@ -12,7 +12,8 @@ use super::state::ConsumerGroup;
 use super::subscription::{count_down, count_up};
 use crate::metadata::TopicId;
 use crate::metadata::image::TopicsImage;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, btree_map};
+use std::iter::Peekable;
 use std::sync::Arc;
 
 /// What a member is to be reconciled to.
@@ -46,9 +47,10 @@ impl GroupChange<'_> {
         }
         let spec = spec(group, new, soft.image.topics());
         let mut targets = self.assignor(soft, old, new).assign(&spec);
+        let (mut assigned, mut held) = (InOrder::of(&targets), InOrder::of(group.target()));
         for member_id in spec.members.keys() {
-            let target = targets.get(member_id).cloned().unwrap_or_default();
-            if group.target().get(member_id).is_none_or(|held| **held != target) {
+            let target = assigned.find(member_id).cloned().unwrap_or_default();
+            if held.find(member_id).is_none_or(|held| **held != target) {
                 self.records.push(GroupRecord::ConsumerGroupTargetAssignmentMember {
                     group: self.group_id.clone(),
                     member: member_id.clone(),
@@ -85,11 +87,15 @@ impl GroupChange<'_> {
 fn spec(group: &ConsumerGroup, new: &ConsumerGroupMember, topics: &TopicsImage) -> GroupSpec {
     let predecessor = group.static_member_id(new.instance_id().map(|id| &**id)).filter(|id| **id != new.member_id);
     let mut subscriptions = Subscriptions { topics, known: BTreeMap::new() };
-    let mut spec = GroupSpec::default();
-    for member in group.members().values().filter(|member| Some(&member.member_id) != predecessor && member.member_id != new.member_id) {
-        spec.members.insert(member.member_id.clone(), subscriptions.member(group, member, &member.member_id));
-    }
-    spec.members.insert(new.member_id.clone(), subscriptions.member(group, new, predecessor.unwrap_or(&new.member_id)));
+    let mut targets = InOrder::of(group.target());
+    let others = group.members().values().filter(|member| Some(&member.member_id) != predecessor && member.member_id != new.member_id);
+    let members = others.map(|member| {
+        let current = targets.find(&member.member_id).cloned().unwrap_or_default();
+        (member.member_id.clone(), subscriptions.member(group, member, current))
+    });
+    let mut spec = GroupSpec { members: members.collect(), ..GroupSpec::default() };
+    let current = group.target_of(predecessor.unwrap_or(&new.member_id).as_str());
+    spec.members.insert(new.member_id.clone(), subscriptions.member(group, new, current));
     for subscription in subscriptions.known.values() {
         for id in subscription.iter() {
             let partitions = topics.by_id(*id).map_or(0, |topic| topic.partitions.len() as i32);
@@ -97,6 +103,21 @@ fn spec(group: &ConsumerGroup, new: &ConsumerGroupMember, topics: &TopicsImage) 
         }
     }
     spec
+}
+
+/// Looks members up one after the other, in ascending order of ids: a group of thousands is gone through once, not searched as often.
+struct InOrder<'a, V>(Peekable<btree_map::Iter<'a, MemberId, V>>);
+
+impl<'a, V> InOrder<'a, V> {
+    fn of(map: &'a BTreeMap<MemberId, V>) -> Self {
+        Self(map.iter().peekable())
+    }
+
+    /// What the map has for the member. No earlier one may be asked for afterwards.
+    fn find(&mut self, member_id: &MemberId) -> Option<&'a V> {
+        while self.0.next_if(|(id, _)| *id < member_id).is_some() {}
+        self.0.next_if(|(id, _)| *id == member_id).map(|(_, value)| value)
+    }
 }
 
 /// Topic ids by what was asked for, so that members with equal subscriptions share one set.
@@ -110,7 +131,7 @@ struct Subscriptions<'a> {
 struct Asked<'a>(&'a BTreeSet<Arc<str>>, Option<&'a Arc<str>>);
 
 impl<'a> Subscriptions<'a> {
-    fn member(&mut self, group: &'a ConsumerGroup, member: &'a ConsumerGroupMember, target_of: &MemberId) -> MemberSpec {
+    fn member(&mut self, group: &'a ConsumerGroup, member: &'a ConsumerGroupMember, current: Arc<Assignment>) -> MemberSpec {
         let names = &member.metadata.subscribed_topic_names;
         let key = Asked(names, member.regex());
         let topics = self.topics;
@@ -123,7 +144,20 @@ impl<'a> Subscriptions<'a> {
             instance_id: member.metadata.instance_id.clone(),
             rack_id: member.metadata.rack_id.clone(),
             subscription: Arc::clone(subscription),
-            current: group.target_of(target_of.as_str()),
+            current,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_walk_in_order_finds_what_is_there_and_skips_the_rest() {
+        let map: BTreeMap<MemberId, i32> = [("b", 1), ("c", 2), ("e", 3)].map(|(id, value)| (MemberId::from(id), value)).into();
+        let mut walk = InOrder::of(&map);
+        let found = ["a", "b", "d", "e", "f"].map(|id| walk.find(&MemberId::from(id)).copied());
+        assert_eq!(found, [None, Some(1), None, Some(3), None]);
     }
 }
