@@ -166,8 +166,9 @@ impl Node {
         self.partition(image.topics().by_id(TopicId(topic_id)).ok_or(ResponseError::UnknownTopicId)?, partition)
     }
 
-    /// Known to the image but not here: NOT_LEADER_OR_FOLLOWER, so that producers retry instead of giving up.
-    fn partition(&self, topic: &TopicImage, partition: i32) -> Result<Arc<Partition>, ResponseError> {
+    /// The partition of a topic of the image. Known to the image but not here: NOT_LEADER_OR_FOLLOWER, so that producers retry instead of
+    /// giving up.
+    pub(crate) fn partition(&self, topic: &TopicImage, partition: i32) -> Result<Arc<Partition>, ResponseError> {
         match self.published.registry.get(topic.id.0, partition) {
             Some(found) => Ok(found),
             None if topic.partitions.contains_key(&partition) => Err(ResponseError::NotLeaderOrFollower),

@@ -183,9 +183,11 @@ fn is_lost(node: &Node, offset: i64, committed_at_ms: i64, offsets: &Offsets) ->
 /// Answers the log's end in place of offsets behind an end that the log has lost.
 pub(crate) fn clamp_to_log(node: &Node, group: &mut OffsetFetchResponseGroup) {
     let id = group.group_id.clone();
+    let image = node.image();
     for topic in &mut group.topics {
+        let Some(found) = image.topics().by_name(&topic.name) else { continue };
         for answer in topic.partitions.iter_mut().filter(|answer| answer.error_code == 0 && answer.committed_offset > 0) {
-            let Ok(partition) = node.partition_by_name(&topic.name, answer.partition_index) else { continue };
+            let Ok(partition) = node.partition(found, answer.partition_index) else { continue };
             let Some(offsets) = partition.offsets_as_leader() else { continue };
             if answer.committed_offset <= offsets.log_end_offset.0 {
                 continue;
