@@ -29,7 +29,8 @@ pub(in crate::group) enum ConsumerGroupState {
     Assigning,
     Reconciling,
     Stable,
-    /// There is no such group.
+    /// There is no such group: an error in every answer, and a state only to tests.
+    #[cfg_attr(not(test), allow(dead_code, reason = "Kafka's list of states is whole"))]
     Dead,
 }
 
