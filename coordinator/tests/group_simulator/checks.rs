@@ -121,6 +121,16 @@ impl Checks {
     /// A batch was appended and replayed.
     pub(crate) fn appended(&mut self, records: &[GroupRecord], shard: &GroupShard) {
         let mut touched = BTreeSet::new();
+        // A group without members may begin anew under the other protocol.
+        for record in records {
+            if let GroupRecord::GroupMetadata { group, value: None } | GroupRecord::ConsumerGroupMetadata { group, value: None } = record
+                && let Some(held) = self.groups.get_mut(group)
+                && held.classic.is_empty()
+                && held.current.is_empty()
+            {
+                held.number = None;
+            }
+        }
         for record in records {
             match record {
                 GroupRecord::OffsetCommit { group, topic, partition, value } => {
@@ -171,7 +181,6 @@ impl Checks {
     fn rise(&mut self, group: &GroupId, number: i32, what: &str) {
         let held = self.groups.entry(group.clone()).or_default();
         let before = held.number.replace(number);
-        // Without members a group may begin anew under the other protocol.
         let before = before.filter(|_| !held.classic.is_empty() || !held.current.is_empty());
         assert!(before.is_none_or(|before| before <= number), "{group}: the {what} went back from {before:?} to {number}");
     }

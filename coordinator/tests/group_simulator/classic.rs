@@ -15,7 +15,7 @@ use kafka_protocol::protocol::StrBytes;
 use ottla_coordinator::group::GroupReply;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Session timeout of every classic client here.
+/// The shortest session timeout of a classic client here.
 pub(crate) const SESSION_TIMEOUT_MS: i32 = 10_000;
 const HEARTBEAT_INTERVAL_MS: i64 = 3_000;
 
@@ -43,6 +43,7 @@ pub(crate) struct Classic {
     cooperative: bool,
     /// Version of its JoinGroup requests.
     version: i16,
+    session_timeout_ms: i32,
     rebalance_timeout_ms: i32,
     /// What it shares out as the leader; `None` for followers.
     shares: Option<BTreeMap<String, Bytes>>,
@@ -61,6 +62,7 @@ impl Classic {
             phase: Phase::Outside,
             cooperative,
             version: version as i16,
+            session_timeout_ms: if sight.rng.percent(50) { SESSION_TIMEOUT_MS } else { 30_000 },
             rebalance_timeout_ms: sight.rng.between(6_000, 12_000) as i32,
             shares: None,
             led: None,
@@ -122,7 +124,7 @@ impl Classic {
             names.iter().map(|name| JoinGroupRequestProtocol::default().with_name(text(name)).with_metadata(metadata.clone())).collect();
         let request = JoinGroupRequest::default()
             .with_group_id(group_text(&client.group))
-            .with_session_timeout_ms(SESSION_TIMEOUT_MS)
+            .with_session_timeout_ms(self.session_timeout_ms)
             .with_rebalance_timeout_ms(if self.version == 0 { -1 } else { self.rebalance_timeout_ms })
             .with_member_id(text(&self.member_id))
             .with_group_instance_id(client.instance.as_deref().map(text))
