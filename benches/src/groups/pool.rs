@@ -41,15 +41,32 @@ struct Connection {
 impl Pool {
     /// Opens `count` connections.
     pub fn connect(address: SocketAddr, count: usize) -> Result<Self> {
-        let epoll = epoll::create(CreateFlags::CLOEXEC)?;
-        let events = Vec::with_capacity(EVENTS_PER_TURN);
-        let mut pool = Self { epoll, connections: Vec::new(), events, answered: VecDeque::new(), address };
-        pool.grow(count)?;
+        let mut pool = Self::open(address, count)?;
+        pool.greet(0)?;
         Ok(pool)
     }
 
     /// Opens connections until there are `count`.
     pub fn grow(&mut self, count: usize) -> Result<()> {
+        let before = self.connections.len();
+        self.add(count)?;
+        self.greet(before)
+    }
+
+    fn open(address: SocketAddr, count: usize) -> Result<Self> {
+        let epoll = epoll::create(CreateFlags::CLOEXEC)?;
+        let events = Vec::with_capacity(EVENTS_PER_TURN);
+        let mut pool = Self { epoll, connections: Vec::new(), events, answered: VecDeque::new(), address };
+        pool.add(count)?;
+        Ok(pool)
+    }
+
+    /// Asks for the versions, as every client does first: a broker need not keep connections that say nothing.
+    fn greet(&mut self, from: usize) -> Result<()> {
+        (from..self.connections.len()).try_for_each(|number| self.call(number, &mut wire::api_versions()).map(drop))
+    }
+
+    fn add(&mut self, count: usize) -> Result<()> {
         for number in self.connections.len()..count {
             let stream = TcpStream::connect(self.address).with_context(|| format!("connection {number} to {}", self.address))?;
             stream.set_nodelay(true)?;
@@ -164,7 +181,7 @@ mod tests {
     #[test]
     fn answers_are_matched_to_connections_and_silence_is_told() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let mut pool = Pool::connect(listener.local_addr().unwrap(), 2).unwrap();
+        let mut pool = Pool::open(listener.local_addr().unwrap(), 2).unwrap();
         let mut peers: Vec<TcpStream> = (0..2).map(|_| listener.accept().unwrap().0).collect();
         let mut request = wire::api_versions();
         pool.send(0, &mut request).unwrap();
@@ -182,7 +199,7 @@ mod tests {
     #[test]
     fn an_answer_to_another_request_is_an_error() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let mut pool = Pool::connect(listener.local_addr().unwrap(), 1).unwrap();
+        let mut pool = Pool::open(listener.local_addr().unwrap(), 1).unwrap();
         let mut peer = listener.accept().unwrap().0;
         pool.send(0, &mut wire::api_versions()).unwrap();
         peer.write_all(&[0, 0, 0, 4, 0, 0, 0, 9]).unwrap();
