@@ -89,8 +89,13 @@ fn row_47_a_new_group_waits_for_more_members() {
     until(|| watch.describe_group("g").members.len(), |count| *count == 2);
     assert_eq!(watch.describe_group("g").group_state.as_str(), "PreparingRebalance");
     // The second one came during the delay, so there is another.
+    // A second now and then: whoever looks at the clock for the group must see the delays one by one.
+    let mut questions = 0;
     let passing = || {
-        kit.clock.advance(1_000);
+        questions += 1;
+        if questions % 50 == 0 {
+            kit.clock.advance(1_000);
+        }
         watch.describe_group("g").group_state
     };
     until(passing, |state| state.as_str() == "CompletingRebalance");
@@ -107,16 +112,14 @@ fn row_47_a_straggler_is_dropped_after_the_longest_rebalance_timeout() {
         (member.session_timeout_ms, member.rebalance_timeout_ms) = (60_000, timeout);
     }
     let mut members = balanced(members);
-    let mut newcomer = Member::of(&kit, "g");
-    (newcomer.session_timeout_ms, newcomer.rebalance_timeout_ms) = (60_000, 1_000);
-    let third = newcomer.send_join();
-    until(|| members[0].heartbeat(), |error| *error == Some(ResponseError::RebalanceInProgress));
-    let first = members[0].send_join();
+    // A leader that joins again means a rebalance; when the other hears of it, its request has arrived.
+    let led = members[0].send_join();
+    until(|| members[1].heartbeat(), |error| *error == Some(ResponseError::RebalanceInProgress));
     kit.clock.advance(19_999);
     assert_eq!(members[1].heartbeat(), Some(ResponseError::RebalanceInProgress), "it may still come");
     kit.clock.advance(1);
-    let led = members[0].receive_join(first);
-    assert_eq!((led.members.len(), led.generation_id), (2, newcomer.receive_join(third).generation_id));
+    let led = members[0].receive_join(led);
+    assert_eq!((error(led.error_code), led.members.len()), (None, 1));
     assert_eq!(members[1].heartbeat(), Some(ResponseError::UnknownMemberId));
 }
 
