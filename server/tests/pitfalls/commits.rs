@@ -103,7 +103,12 @@ fn row_54_offsets_are_kept_for_seven_days_after_the_group_became_empty() {
     kit.clock.advance(3 * DAY_MS);
     until(|| client.committed("short", "t", 0).committed_offset, |offset| *offset == -1);
     assert_eq!(client.committed("g", "t", 0).committed_offset, 7, "eight days old, and the group empty for three");
-    kit.clock.advance(4 * DAY_MS + 600_000);
+    let short = short.with_retention_time_ms(DAY_MS);
+    assert_eq!(error(client.ask(4, &short).topics[0].partitions[0].error_code), None);
+    kit.clock.advance(4 * DAY_MS - 3_600_000);
+    until(|| client.committed("short", "t", 0).committed_offset, |offset| *offset == -1);
+    assert_eq!(client.committed("g", "t", 0).committed_offset, 7, "an hour is left");
+    kit.clock.advance(3_600_000 + 600_000);
     until(|| client.committed("g", "t", 0).committed_offset, |offset| *offset == -1);
     assert_eq!(client.describe_group("g").group_state.as_str(), "Dead", "nothing is left of it");
 }

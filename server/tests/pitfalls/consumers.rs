@@ -74,11 +74,15 @@ fn row_56_partitions_move_from_member_to_member_and_never_have_two() {
     }
 }
 
-/// Joins and beats until as many topics are assigned; their ids, sorted.
+/// Joins and beats until as many topics are assigned, and a few times more for what a pattern brings later; their ids, sorted.
 fn topics_of(kit: &Kit, request: &ConsumerGroupHeartbeatRequest, at_least: usize) -> Vec<uuid::Uuid> {
     let mut consumer = Consumer::join(kit, request);
     while consumer.owned.len() < at_least {
         kit.clock.advance(1);
+        consumer.beat();
+    }
+    for _ in 0..5 {
+        kit.clock.advance(1_000);
         consumer.beat();
     }
     consumer.owned.into_iter().map(|row| row.0).collect()
