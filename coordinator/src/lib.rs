@@ -7,3 +7,4 @@ pub mod metadata;
 pub mod partitioner;
 pub mod shard;
 pub mod timers;
+pub mod txn;
