@@ -9,6 +9,7 @@ use crate::coordinators::controller::Controller;
 use crate::coordinators::group::GroupCoordinator;
 pub use crate::coordinators::startup::StartError;
 use crate::coordinators::startup::{self, Opened};
+use crate::coordinators::txn::TxnCoordinator;
 use crate::dynamic_config::DynamicConfig;
 use crate::fetch::session::SessionCache;
 use crate::lag::LostTails;
@@ -45,23 +46,31 @@ pub struct Hooks {
     pub disk: Option<Arc<dyn Disk>>,
 }
 
-/// What the controller shows to the rest of the broker: partitions follow first, then coordinators, then request handlers see the new image.
+/// What the controller shows to the rest of the broker: partitions follow first, then groups, then request handlers see the new image;
+/// transactions last, as their markers go to partitions that they find in the image.
 #[derive(Debug)]
 pub(crate) struct Published {
     image: ArcSwap<MetadataImage>,
     pub(crate) registry: Registry,
-    groups: GroupCoordinator,
+    pub(crate) groups: GroupCoordinator,
+    txns: TxnCoordinator,
 }
 
 impl Published {
-    pub(crate) fn new(registry: Registry, groups: GroupCoordinator) -> Self {
-        Self { image: ArcSwap::from_pointee(MetadataImage::default()), registry, groups }
+    pub(crate) fn new(registry: Registry, groups: GroupCoordinator, txns: TxnCoordinator) -> Self {
+        Self { image: ArcSwap::from_pointee(MetadataImage::default()), registry, groups, txns }
+    }
+
+    /// The newest committed metadata.
+    pub(crate) fn image(&self) -> Arc<MetadataImage> {
+        self.image.load_full()
     }
 
     pub(crate) fn show(&self, now_ms: i64, published: &shard::Published) {
         self.registry.apply(now_ms, &published.new, &published.delta);
         self.groups.runtime.follow(&self.registry, &published.new, &published.delta);
         self.image.store(Arc::clone(&published.new));
+        self.txns.runtime.follow(&self.registry, &published.new, &published.delta);
     }
 }
 
@@ -93,6 +102,7 @@ pub struct Node {
     pub(crate) producer_ids: ProducerIds,
     pub(crate) controller: Controller,
     pub(crate) groups: GroupCoordinator,
+    pub(crate) txns: TxnCoordinator,
     pub(crate) lost_tails: LostTails,
     pub(crate) dynamic: Arc<DynamicConfig>,
     pub(crate) published: Arc<Published>,
@@ -132,6 +142,7 @@ impl Node {
 
     fn stop_waiting(&self) {
         self.stopping.store(true, Ordering::SeqCst);
+        self.txns.stop();
         self.groups.runtime.stop();
         self.published.registry.all().iter().for_each(|partition| partition.wake_all());
     }
@@ -258,7 +269,7 @@ impl Broker {
         let listeners = Listeners::bind(&specs, &limits)?;
         let bound = listeners.bound().to_vec();
         let broker_epoch = startup::register(&mut opened, &config, &bound)?;
-        let Opened { cluster_id, node_id, data_dirs, dynamic, flusher, groups, published, runtime } = opened;
+        let Opened { cluster_id, node_id, data_dirs, dynamic, flusher, groups, txns, published, runtime } = opened;
         let (controller, jobs) = Controller::channel();
         let controller_thread = Controller::serve(runtime, jobs)?;
         let node = Arc::new(Node {
@@ -276,6 +287,7 @@ impl Broker {
             producer_ids: ProducerIds::default(),
             controller,
             groups,
+            txns,
             lost_tails: LostTails::default(),
             published,
             dynamic,
@@ -283,6 +295,7 @@ impl Broker {
             stopping: AtomicBool::new(false),
             config: Arc::clone(&config),
         });
+        node.txns.connect_node(&node);
         let background = Background::start(Arc::clone(&node))?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let reactors = Reactors::start(config.reactors().unwrap_or(cores))?;

@@ -195,6 +195,12 @@ impl Config {
         self.flag(const { index_of("transaction.partition.verification.enable", &[Bool]) })
     }
 
+    /// `transaction.two.phase.commit.enable`
+    #[must_use]
+    pub fn transaction_two_phase_commit_enable(&self) -> bool {
+        self.flag(const { index_of("transaction.two.phase.commit.enable", &[Bool]) })
+    }
+
     /// `group.coordinator.rebalance.protocols` has `consumer`.
     #[must_use]
     pub fn group_consumer_protocol_enabled(&self) -> bool {

@@ -7,8 +7,8 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::partition::flusher::Flusher;
 use kafka_protocol::ResponseError;
-use kafka_protocol::messages::TopicName;
 use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
+use kafka_protocol::messages::{CreateTopicsResponse, TopicName};
 use kafka_protocol::protocol::StrBytes;
 use ottla_coordinator::effects::Ticket;
 use ottla_coordinator::group::{GroupEffects, GroupRecord, GroupReply, GroupSettings, GroupShard};
@@ -32,8 +32,8 @@ impl CoordinatorShard for GroupShard {
         Self::new(Arc::clone(settings), image)
     }
 
-    fn decode(key: &[u8], value: Option<&[u8]>) -> Result<GroupRecord, String> {
-        GroupRecord::decode(key, value).map_err(|error| error.to_string())
+    fn decode(key: &[u8], value: Option<&[u8]>) -> Result<Option<GroupRecord>, String> {
+        GroupRecord::decode(key, value).map(Some).map_err(|error| error.to_string())
     }
 
     fn encode(record: &GroupRecord) -> Result<(Vec<u8>, Option<Vec<u8>>), String> {
@@ -66,7 +66,7 @@ impl GroupCoordinator {
         let commit_timeout = Duration::from_millis(u64::try_from(config.offsets_commit_timeout_ms()).unwrap_or(0));
         let settings = Arc::new(group_settings(config));
         let load_buffer_bytes = config.offsets_load_buffer_bytes();
-        let config = RuntimeConfig { settings, compression, commit_timeout, load_buffer_bytes };
+        let config = RuntimeConfig { settings, compression, commit_timeout, load_buffer_bytes, courier: None };
         Ok(Self { runtime: Runtime::start(config, clock, flusher)? })
     }
 
@@ -121,14 +121,19 @@ impl GroupCoordinator {
                 row("segment.bytes", config.offsets_topic_segment_bytes().to_string()),
             ]);
         let response = node.controller.create_internal_topic(node, topic).await?;
-        let refused = response.topics.first().and_then(|topic| ResponseError::try_from_code(topic.error_code));
-        match refused {
-            None | Some(ResponseError::TopicAlreadyExists) => Ok(()),
-            Some(error) => {
-                let reason = response.topics.first().and_then(|topic| topic.error_message.clone());
-                tracing::warn!(%error, ?reason, "cannot create {OFFSETS_TOPIC}: no consumer group can be served");
-                Err(ResponseError::CoordinatorNotAvailable)
-            }
+        created(OFFSETS_TOPIC, "no consumer group", &response)
+    }
+}
+
+/// What came of creating an internal topic; `unserved` is what cannot be served without it.
+pub(super) fn created(name: &str, unserved: &str, response: &CreateTopicsResponse) -> Result<(), ResponseError> {
+    let refused = response.topics.first().and_then(|topic| ResponseError::try_from_code(topic.error_code));
+    match refused {
+        None | Some(ResponseError::TopicAlreadyExists) => Ok(()),
+        Some(error) => {
+            let reason = response.topics.first().and_then(|topic| topic.error_message.clone());
+            tracing::warn!(%error, ?reason, "cannot create {name}: {unserved} can be served");
+            Err(ResponseError::CoordinatorNotAvailable)
         }
     }
 }

@@ -2,8 +2,10 @@
 
 pub mod controller;
 pub mod group;
+pub(crate) mod markers;
 mod metadata_log;
 mod quorum_state;
 pub(crate) mod runtime;
 mod settings;
 pub mod startup;
+pub mod txn;

@@ -1,7 +1,8 @@
-//! The broker's configuration as group shards want it.
+//! The broker's configuration as shards want it.
 
 use crate::config::Config;
 use ottla_coordinator::group::{GroupSettings, MigrationPolicy};
+use ottla_coordinator::txn::TxnSettings;
 
 /// What group shards obey. Keys that may change while the broker runs are read anew each time this is called.
 #[must_use]
@@ -29,6 +30,18 @@ pub(crate) fn group_settings(config: &Config) -> GroupSettings {
         offset_metadata_max_bytes: config.offset_metadata_max_bytes(),
         offsets_retention_ms: config.offsets_retention_minutes() * 60_000,
         offsets_retention_check_interval_ms: config.offsets_retention_check_interval_ms(),
+    }
+}
+
+/// What transaction shards obey.
+#[must_use]
+pub(crate) fn txn_settings(config: &Config) -> TxnSettings {
+    TxnSettings {
+        max_timeout_ms: config.transaction_max_timeout_ms(),
+        id_expiration_ms: config.transactional_id_expiration_ms(),
+        expire_ids_interval_ms: config.transaction_remove_expired_interval_ms(),
+        two_phase_commit_enabled: config.transaction_two_phase_commit_enable(),
+        message_max_bytes: config.message_max_bytes() as usize,
     }
 }
 

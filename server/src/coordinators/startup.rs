@@ -3,6 +3,7 @@
 use super::controller::Runtime;
 use super::group::GroupCoordinator;
 use super::metadata_log::{MetadataLog, MetadataLogError};
+use super::txn::TxnCoordinator;
 use crate::broker::Published;
 use crate::clock::Clock;
 use crate::config::{Advertised, Config};
@@ -69,6 +70,7 @@ pub(crate) struct Opened {
     pub(crate) dynamic: Arc<DynamicConfig>,
     pub(crate) flusher: Arc<Flusher>,
     pub(crate) groups: GroupCoordinator,
+    pub(crate) txns: TxnCoordinator,
     pub(crate) published: Arc<Published>,
     pub(crate) runtime: Runtime,
 }
@@ -107,10 +109,12 @@ pub(crate) fn open(config: &Arc<Config>, clock: &Clock, disk: Option<Arc<dyn Dis
     let registry = Registry::new(BrokerId(node_id), manager, config_of_topic, config.num_recovery_threads_per_data_dir());
     let flusher = Arc::new(Flusher::new());
     let groups = GroupCoordinator::start(config, clock.clone(), Arc::clone(&flusher))?;
-    let published = Arc::new(Published::new(registry, groups.clone()));
+    let txns = TxnCoordinator::start(config, clock.clone(), Arc::clone(&flusher))?;
+    let published = Arc::new(Published::new(registry, groups.clone(), txns.clone()));
+    txns.connect(&published);
     let snapshot_bytes = config.metadata_log_max_record_bytes_between_snapshots();
     let runtime = Runtime::new(BrokerId(node_id), shard, log, clock.clone(), Arc::clone(&published), snapshot_bytes);
-    Ok(Opened { cluster_id, node_id, data_dirs, dynamic, flusher, groups, published, runtime })
+    Ok(Opened { cluster_id, node_id, data_dirs, dynamic, flusher, groups, txns, published, runtime })
 }
 
 /// A log at a feature level this version does not know may hold what it would misread: refused before anything is written.

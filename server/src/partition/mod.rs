@@ -20,7 +20,8 @@ use crate::errors::PartitionError;
 use ottla_storage::log::{
     AbortedTransaction, AppendInfo, AppendOrigin, FlushPlan, FoundOffset, ListOffset, LogConfig, PartitionLog, ReadPlan, TransactionCheck,
 };
-use ottla_storage::{LeaderEpoch, LogId, Millis, Offset};
+use ottla_storage::producer::VerificationGuard;
+use ottla_storage::{LeaderEpoch, LogId, Millis, Offset, ProducerEpoch, ProducerId, Sequence};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use waiters::Waiters;
 
@@ -229,6 +230,21 @@ impl Partition {
         origin: AppendOrigin,
         needs_all: bool,
     ) -> Result<Appended, PartitionError> {
+        // Nothing vouches for a transactional batch of a client here: the transaction must be open in this partition already.
+        let check = if origin == AppendOrigin::Client { TransactionCheck::Verified(None) } else { TransactionCheck::Unchecked };
+        self.append_checked(flusher, now_ms, records, origin, needs_all, check)
+    }
+
+    /// As [`append`](Self::append), with what the transaction protocol wants checked.
+    pub fn append_checked(
+        self: &Arc<Self>,
+        flusher: &flusher::Flusher,
+        now_ms: i64,
+        records: &[u8],
+        origin: AppendOrigin,
+        needs_all: bool,
+        check: TransactionCheck,
+    ) -> Result<Appended, PartitionError> {
         let mut state = self.lock();
         let state = &mut *state;
         let (leader_epoch, isr, replicas) = match &state.role {
@@ -242,9 +258,6 @@ impl Partition {
             return Err(PartitionError::NotEnoughReplicas { isr, min_insync_replicas });
         }
         let log = state.log.as_mut().ok_or_else(|| PartitionError::Offline("the log is closed".to_owned()))?;
-        // Until there is a transaction coordinator nothing vouches for a transaction: one that nobody can end would hold back every
-        // read_committed reader for good.
-        let check = if origin == AppendOrigin::Client { TransactionCheck::Verified(None) } else { TransactionCheck::Unchecked };
         let appended = log.append_as_leader_checked(Millis(now_ms), records, leader_epoch, origin, check);
         let info = match appended {
             Ok(info) => info,
@@ -267,6 +280,21 @@ impl Partition {
         state.advance();
         let reached = state.log.as_ref().is_some_and(|log| log.high_watermark() >= end);
         Ok(Appended { info, commit: (!reached).then_some(WakeAt::HighWatermark(end)), flush })
+    }
+
+    /// Begins to verify that a producer's transaction is open, before something is written in it; `None` when it is open in this
+    /// partition already. The guard is shown again with the append (KIP-890).
+    pub fn begin_verification(
+        &self,
+        now_ms: i64,
+        producer: (ProducerId, ProducerEpoch),
+        sequence: Sequence,
+        supports_epoch_bump: bool,
+    ) -> Result<Option<VerificationGuard>, PartitionError> {
+        let mut state = self.lock();
+        state.leader_log(-1)?;
+        let log = state.log.as_mut().ok_or(PartitionError::NotLeader)?;
+        Ok(log.producers_mut().begin_verification(Millis(now_ms), producer.0, sequence, producer.1, supports_epoch_bump))
     }
 
     /// Plans a read as leader.

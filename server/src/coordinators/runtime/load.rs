@@ -101,8 +101,8 @@ impl<S: CoordinatorShard> Inner<S> {
         let image = image.unwrap_or_else(|| self.loader.image());
         let mut shard = S::new(&self.settings, image);
         let outcome = replay(&cell.partition, &mut shard, self.load_buffer_bytes);
-        let mut state = self.lock(cell);
-        let state = &mut *state;
+        let mut guard = self.lock(cell);
+        let state = &mut *guard;
         let Phase::Loading(missed) = &mut state.phase else { return };
         let missed = std::mem::take(missed);
         if let Err(error) = outcome {
@@ -113,12 +113,13 @@ impl<S: CoordinatorShard> Inner<S> {
         let now = self.now();
         let effects = shard.on_loaded(now);
         state.phase = Phase::Active(Box::new(shard));
-        self.carry_out(cell, state, now, effects);
+        self.carry_out(cell, state, now, effects, None);
         for (image, delta) in missed {
-            let Phase::Active(shard) = &mut state.phase else { return };
+            let Phase::Active(shard) = &mut state.phase else { break };
             let effects = shard.on_new_image(now, &image, &delta);
-            self.carry_out(cell, state, now, effects);
+            self.carry_out(cell, state, now, effects, None);
         }
+        self.release(guard);
     }
 }
 
@@ -167,6 +168,7 @@ fn replay_batch<S: CoordinatorShard>(view: &BatchView<'_>, from: Offset, shard: 
         }
         let Some(key) = record.key else { return Err(refused(record.offset, "the record has no key".to_owned())) };
         let decoded = S::decode(key, record.value).map_err(|reason| refused(record.offset, reason))?;
+        let Some(decoded) = decoded else { continue };
         if header.is_transactional() {
             shard.replay_transactional(header.producer_id().0, &decoded);
         } else {

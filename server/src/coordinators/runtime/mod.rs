@@ -2,7 +2,8 @@
 //!
 //! A shard sits behind one lock; whoever has work for it takes the lock, runs a handler, appends what it decided, replays it, and lets
 //! go. Nothing waits under the lock: a reply that must wait for the high watermark waits in the request's own future. The lock of a shard
-//! is taken before the lock of a partition, never after, and nobody holds two shards.
+//! is taken before the lock of a partition, never after, and nobody holds two shards. What a shard asks of the world (a *command*) leaves once
+//! the lock is released, and is carried out once its record is committed.
 //!
 //! Phases of a shard, keyed by (partition, leader epoch):
 //!
@@ -35,21 +36,24 @@ use ottla_coordinator::metadata::image::MetadataImage;
 use ottla_coordinator::partitioner::partition_for;
 use ottla_coordinator::shard::Shard;
 use ottla_coordinator::timers::Millis;
-use ottla_storage::Offset;
 use ottla_storage::batch::BatchBuilder;
 use ottla_storage::batch::compression::Compression;
-use ottla_storage::log::AppendOrigin;
+use ottla_storage::log::{AppendOrigin, TransactionCheck};
+use ottla_storage::{Offset, ProducerEpoch, ProducerId, Sequence};
 use std::fmt::Debug;
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 use timers::Timekeeper;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
+/// What a coordinator's batches have in place of a sequence: they are not retried.
+const NO_SEQUENCE: Sequence = Sequence(-1);
+
 /// What the runtime needs of a shard beside the contract.
 pub(crate) trait CoordinatorShard:
-    Shard<Record: Debug, Reply: Debug + Send, Command: Debug> + Debug + Send + Sized + 'static
+    Shard<Record: Debug, Reply: Debug + Send, Command: Debug + Send + Sync> + Debug + Send + Sized + 'static
 {
     /// The topic that is the shards' log.
     const TOPIC: &'static str;
@@ -58,8 +62,8 @@ pub(crate) trait CoordinatorShard:
 
     /// A shard with nothing replayed yet.
     fn new(settings: &Arc<Self::Settings>, image: Arc<MetadataImage>) -> Self;
-    /// Reads a record; the text says why it cannot be read.
-    fn decode(key: &[u8], value: Option<&[u8]>) -> Result<Self::Record, String>;
+    /// Reads a record, `None` when it is one to pass over; the text says why it cannot be read.
+    fn decode(key: &[u8], value: Option<&[u8]>) -> Result<Option<Self::Record>, String>;
     /// Key and value bytes; the text says why the record cannot be written.
     fn encode(record: &Self::Record) -> Result<(Vec<u8>, Option<Vec<u8>>), String>;
     /// A record of a transaction that is open as far as the log was read.
@@ -72,6 +76,45 @@ pub(crate) trait CoordinatorShard:
 
 /// What a handler of this shard returns.
 pub(crate) type EffectsOf<S> = Effects<<S as Shard>::Record, <S as Shard>::Reply, <S as Shard>::Command>;
+
+/// Something for the world to do, on its way.
+#[derive(Debug)]
+pub(crate) struct Errand<C> {
+    /// Index of the shard's partition.
+    pub(crate) place: usize,
+    /// Leader epoch of the shard's partition: the coordinator epoch.
+    pub(crate) leader_epoch: i32,
+    /// What to do.
+    pub(crate) command: C,
+    /// What the log must have committed before; `None` when it has.
+    pub(crate) after: Option<Commit>,
+}
+
+/// An append that may not be believed yet.
+#[derive(Clone, Debug)]
+pub(crate) struct Commit {
+    /// Where it was made.
+    pub(crate) partition: Arc<Partition>,
+    /// When it is committed.
+    pub(crate) at: WakeAt,
+}
+
+/// Carries out what shards ask of the world. Called without any lock; must not block for long.
+pub(crate) trait Courier<C>: Debug + Send + Sync {
+    /// Takes an errand. It is never forgotten while the broker runs; after a restart the shard asks again.
+    fn deliver(&self, errand: Errand<C>);
+}
+
+/// The transaction in which a handler's records are written.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct WrittenBy {
+    /// Producer id.
+    pub(crate) producer_id: i64,
+    /// Producer epoch.
+    pub(crate) producer_epoch: i16,
+    /// What proves that the transaction is open.
+    pub(crate) check: TransactionCheck,
+}
 
 /// A reply that may leave once the log has committed what it tells.
 type Gated<S> = Result<(<S as Shard>::Reply, Option<WakeAt>), ResponseError>;
@@ -88,6 +131,17 @@ impl<S: CoordinatorShard> Clone for Runtime<S> {
     }
 }
 
+/// The same for whoever the runtime itself holds on to.
+#[derive(Debug)]
+pub(crate) struct WeakRuntime<S: CoordinatorShard>(Weak<Inner<S>>);
+
+impl<S: CoordinatorShard> WeakRuntime<S> {
+    /// The runtime, unless it is gone.
+    pub(crate) fn upgrade(&self) -> Option<Runtime<S>> {
+        self.0.upgrade().map(|inner| Runtime { inner })
+    }
+}
+
 #[derive(Debug)]
 struct Inner<S: CoordinatorShard> {
     clock: Clock,
@@ -101,6 +155,7 @@ struct Inner<S: CoordinatorShard> {
     cells: ArcSwap<Vec<Option<Arc<Cell<S>>>>>,
     loader: Loader<S>,
     timekeeper: Arc<Timekeeper>,
+    courier: Option<Arc<dyn Courier<S::Command>>>,
 }
 
 impl<S: CoordinatorShard> Drop for Inner<S> {
@@ -126,6 +181,8 @@ struct CellState<S: CoordinatorShard> {
     next_ticket: u64,
     /// What was appended last and may not be committed yet: every later reply waits for it too.
     uncommitted: Option<WakeAt>,
+    /// What handlers asked for under the lock; delivered once it is released.
+    outbox: Vec<Errand<S::Command>>,
 }
 
 #[derive(Debug)]
@@ -149,7 +206,7 @@ impl<S: CoordinatorShard> Phase<S> {
 
 /// What a runtime is made with.
 #[derive(Debug)]
-pub(crate) struct RuntimeConfig<T> {
+pub(crate) struct RuntimeConfig<T, C> {
     /// What every shard is made from.
     pub(crate) settings: Arc<T>,
     /// Of the batches that shards write.
@@ -158,11 +215,13 @@ pub(crate) struct RuntimeConfig<T> {
     pub(crate) commit_timeout: Duration,
     /// Bytes read at a time while a shard loads; a larger batch is read whole.
     pub(crate) load_buffer_bytes: u64,
+    /// Who carries out the shards' commands; `None` for shards that have none.
+    pub(crate) courier: Option<Arc<dyn Courier<C>>>,
 }
 
 impl<S: CoordinatorShard> Runtime<S> {
     /// A runtime without shards; they come with the metadata image.
-    pub(crate) fn start(config: RuntimeConfig<S::Settings>, clock: Clock, flusher: Arc<Flusher>) -> io::Result<Self> {
+    pub(crate) fn start(config: RuntimeConfig<S::Settings, S::Command>, clock: Clock, flusher: Arc<Flusher>) -> io::Result<Self> {
         let inner = Arc::new(Inner {
             timekeeper: Arc::new(Timekeeper::new(clock.clone())),
             clock,
@@ -173,10 +232,16 @@ impl<S: CoordinatorShard> Runtime<S> {
             load_buffer_bytes: config.load_buffer_bytes,
             cells: ArcSwap::default(),
             loader: Loader::default(),
+            courier: config.courier,
         });
         load::serve(&inner)?;
         timers::serve(&inner)?;
         Ok(Self { inner })
+    }
+
+    /// A reference that does not keep the runtime.
+    pub(crate) fn downgrade(&self) -> WeakRuntime<S> {
+        WeakRuntime(Arc::downgrade(&self.inner))
     }
 
     /// Runs a handler in the shard that `id` belongs to and waits for its reply.
@@ -185,15 +250,65 @@ impl<S: CoordinatorShard> Runtime<S> {
         id: &str,
         handler: impl FnOnce(&mut S, Millis, Ticket) -> EffectsOf<S>,
     ) -> Result<S::Reply, ResponseError> {
-        let cells = self.inner.cells.load_full();
-        let count = i32::try_from(cells.len()).unwrap_or(i32::MAX);
-        if count == 0 {
-            return Err(ResponseError::NotCoordinator);
+        let cell = self.cell_of(id).ok_or(ResponseError::NotCoordinator)?;
+        let receiver = self.inner.submit(&cell, None, handler)?;
+        self.inner.await_reply(&cell, receiver).await
+    }
+
+    /// As [`run`](Self::run), and what the handler decides is written as part of a transaction: it counts once the end marker is there.
+    pub(crate) async fn run_transactional(
+        &self,
+        id: &str,
+        by: WrittenBy,
+        handler: impl FnOnce(&mut S, Millis, Ticket) -> EffectsOf<S>,
+    ) -> Result<S::Reply, ResponseError> {
+        let cell = self.cell_of(id).ok_or(ResponseError::NotCoordinator)?;
+        let receiver = self.inner.submit(&cell, Some(by), handler)?;
+        self.inner.await_reply(&cell, receiver).await
+    }
+
+    /// Runs a handler in the shard at `place` unless it is another leader epoch's by now. Nobody waits for the reply.
+    pub(crate) fn tell(
+        &self,
+        place: usize,
+        leader_epoch: i32,
+        handler: impl FnOnce(&mut S, Millis, Ticket) -> EffectsOf<S>,
+    ) -> Result<(), ResponseError> {
+        let cells = self.inner.cells.load();
+        let cell = cells.get(place).and_then(Option::as_ref).filter(|cell| cell.leader_epoch == leader_epoch);
+        self.inner.submit(cell.ok_or(ResponseError::NotCoordinator)?, None, handler).map(drop)
+    }
+
+    /// Writes the end of a transaction into the log of a shard, which hears of it at once.
+    pub(crate) fn write_marker(
+        &self,
+        place: i32,
+        producer_id: i64,
+        committed: bool,
+        write: impl FnOnce(&Arc<Partition>) -> Result<Option<WakeAt>, PartitionError>,
+    ) -> Result<Option<Commit>, ResponseError> {
+        let cells = self.inner.cells.load();
+        let cell = usize::try_from(place).ok().and_then(|place| cells.get(place)?.as_ref()).ok_or(ResponseError::NotCoordinator)?;
+        let mut state = self.inner.lock(cell);
+        let state = &mut *state;
+        let Phase::Active(shard) = &mut state.phase else { return Err(state.phase.refusal()) };
+        let at = write(&cell.partition).map_err(|error| error.response_error())?;
+        shard.replay_marker(producer_id, committed);
+        if at.is_some() {
+            state.uncommitted = at;
         }
-        let index = usize::try_from(partition_for(id, count)).unwrap_or_default();
-        let cell = cells.get(index).and_then(Option::as_ref).ok_or(ResponseError::NotCoordinator)?;
-        let receiver = self.inner.submit(cell, handler)?;
-        self.inner.await_reply(cell, receiver).await
+        Ok(at.map(|at| Commit { partition: Arc::clone(&cell.partition), at }))
+    }
+
+    fn cell_of(&self, id: &str) -> Option<Arc<Cell<S>>> {
+        let cells = self.inner.cells.load();
+        let count = i32::try_from(cells.len()).ok().filter(|count| *count > 0)?;
+        cells.get(usize::try_from(partition_for(id, count)).ok()?)?.clone()
+    }
+
+    /// The partition whose shard `id` belongs to, if it is here, and its index.
+    pub(crate) fn partition_of(&self, id: &str) -> Option<(i32, Arc<Partition>)> {
+        self.cell_of(id).map(|cell| (cell.index, Arc::clone(&cell.partition)))
     }
 
     /// Runs a handler in every shard of this broker, in order of partitions.
@@ -204,7 +319,7 @@ impl<S: CoordinatorShard> Runtime<S> {
         let cells = self.inner.cells.load_full();
         let mut waiting = Vec::new();
         for cell in cells.iter().flatten() {
-            match self.inner.submit(cell, &mut handler) {
+            match self.inner.submit(cell, None, &mut handler) {
                 Ok(receiver) => waiting.push((cell, receiver)),
                 Err(ResponseError::NotCoordinator) => {}
                 Err(error) => return Err(error),
@@ -299,7 +414,8 @@ fn led_here(registry: &Registry, topic_id: Uuid, index: i32) -> Option<(Arc<Part
 
 impl<S: CoordinatorShard> Cell<S> {
     fn new(index: i32, leader_epoch: i32, partition: Arc<Partition>) -> Self {
-        let state = CellState { phase: Phase::Loading(Vec::new()), parked: HashMap::new(), next_ticket: 0, uncommitted: None };
+        let state =
+            CellState { phase: Phase::Loading(Vec::new()), parked: HashMap::new(), next_ticket: 0, uncommitted: None, outbox: Vec::new() };
         Self { index, leader_epoch, partition, state: Mutex::new(state) }
     }
 }
@@ -324,10 +440,11 @@ impl<S: CoordinatorShard> Inner<S> {
     fn submit(
         &self,
         cell: &Arc<Cell<S>>,
+        by: Option<WrittenBy>,
         handler: impl FnOnce(&mut S, Millis, Ticket) -> EffectsOf<S>,
     ) -> Result<oneshot::Receiver<Gated<S>>, ResponseError> {
-        let mut state = self.lock(cell);
-        let state = &mut *state;
+        let mut guard = self.lock(cell);
+        let state = &mut *guard;
         let Phase::Active(shard) = &mut state.phase else { return Err(state.phase.refusal()) };
         let ticket = Ticket(state.next_ticket);
         state.next_ticket += 1;
@@ -335,19 +452,42 @@ impl<S: CoordinatorShard> Inner<S> {
         state.parked.insert(ticket, sender);
         let now = self.now();
         let effects = handler(shard, now, ticket);
-        self.carry_out(cell, state, now, effects);
+        self.carry_out(cell, state, now, effects, by);
+        self.release(guard);
         Ok(receiver)
     }
 
+    /// Lets go of the lock and delivers what was asked for under it.
+    fn release(&self, mut state: MutexGuard<'_, CellState<S>>) {
+        let errands = std::mem::take(&mut state.outbox);
+        drop(state);
+        if let Some(courier) = &self.courier {
+            errands.into_iter().for_each(|errand| courier.deliver(errand));
+        }
+    }
+
     /// Appends, replays, releases replies, arms the timer. The one place that does.
-    fn carry_out(&self, cell: &Arc<Cell<S>>, state: &mut CellState<S>, now: Millis, effects: EffectsOf<S>) {
+    fn carry_out(&self, cell: &Arc<Cell<S>>, state: &mut CellState<S>, now: Millis, effects: EffectsOf<S>, by: Option<WrittenBy>) {
         if !effects.records.is_empty() {
-            match self.append(cell, now, &effects.records) {
+            match self.append(cell, now, &effects.records, by) {
                 Ok(commit) => {
                     state.uncommitted = commit;
                     if let Phase::Active(shard) = &mut state.phase {
-                        effects.records.iter().for_each(|record| shard.replay(record));
+                        effects.records.iter().for_each(|record| match by {
+                            Some(by) => shard.replay_transactional(by.producer_id, record),
+                            None => shard.replay(record),
+                        });
                     }
+                }
+                // The log refused a producer: a transaction's own fault, and nothing of the shard is in doubt.
+                Err(PartitionError::Append(refused)) if by.is_some() => {
+                    let error = PartitionError::Append(refused).response_error();
+                    for (ticket, _) in effects.replies {
+                        if let Some(sender) = state.parked.remove(&ticket) {
+                            let _ = sender.send(Err(error));
+                        }
+                    }
+                    return;
                 }
                 Err(error) => {
                     tracing::warn!(%error, "{}-{} cannot be written; the shard is loaded again", S::TOPIC, cell.index);
@@ -355,10 +495,14 @@ impl<S: CoordinatorShard> Inner<S> {
                 }
             }
         }
-        debug_assert!(effects.commands.is_empty(), "no shard has commands yet");
         if state.uncommitted.is_some_and(|at| matches!(cell.partition.reached(at), Ok(true))) {
             state.uncommitted = None;
         }
+        debug_assert!(effects.commands.is_empty() || self.courier.is_some(), "somebody carries out what shards ask for");
+        let after = state.uncommitted.map(|at| Commit { partition: Arc::clone(&cell.partition), at });
+        let place = usize::try_from(cell.index).unwrap_or_default();
+        let leader_epoch = cell.leader_epoch;
+        state.outbox.extend(effects.commands.into_iter().map(|command| Errand { place, leader_epoch, command, after: after.clone() }));
         for (ticket, reply) in effects.replies {
             if let Some(sender) = state.parked.remove(&ticket) {
                 // The client may be gone; what was decided stands all the same.
@@ -372,14 +516,25 @@ impl<S: CoordinatorShard> Inner<S> {
         }
     }
 
-    fn append(&self, cell: &Arc<Cell<S>>, now: Millis, records: &[S::Record]) -> Result<Option<WakeAt>, PartitionError> {
+    fn append(
+        &self,
+        cell: &Arc<Cell<S>>,
+        now: Millis,
+        records: &[S::Record],
+        by: Option<WrittenBy>,
+    ) -> Result<Option<WakeAt>, PartitionError> {
         let mut batch = BatchBuilder::new().compression(self.compression, None);
+        let mut check = TransactionCheck::Unchecked;
+        if let Some(by) = by {
+            batch = batch.producer(ProducerId(by.producer_id), ProducerEpoch(by.producer_epoch), NO_SEQUENCE).transactional();
+            check = by.check;
+        }
         for record in records {
             let (key, value) = S::encode(record).map_err(PartitionError::Damaged)?;
             batch.push(ottla_storage::Millis(now.0), Some(&key), value.as_deref(), &[]);
         }
         let bytes = batch.build().map_err(|error| PartitionError::Damaged(error.to_string()))?;
-        let appended = cell.partition.append(&self.flusher, now.0, &bytes, AppendOrigin::Coordinator, true)?;
+        let appended = cell.partition.append_checked(&self.flusher, now.0, &bytes, AppendOrigin::Coordinator, true, check)?;
         Ok(appended.commit.or(appended.flush))
     }
 
@@ -406,19 +561,21 @@ impl<S: CoordinatorShard> Inner<S> {
     }
 
     fn handle_timeouts(&self, cell: &Arc<Cell<S>>) -> Option<Millis> {
-        let mut state = self.lock(cell);
-        let state = &mut *state;
+        let mut guard = self.lock(cell);
+        let state = &mut *guard;
         let now = self.now();
-        loop {
-            let Phase::Active(shard) = &mut state.phase else { return None };
+        let later = loop {
+            let Phase::Active(shard) = &mut state.phase else { break None };
             match shard.next_deadline() {
                 Some(deadline) if deadline <= now => {
                     let effects = shard.handle_timeout(now);
-                    self.carry_out(cell, state, now, effects);
+                    self.carry_out(cell, state, now, effects, None);
                 }
-                later => return later,
+                later => break later,
             }
-        }
+        };
+        self.release(guard);
+        later
     }
 
     fn shift_deadlines(&self, cell: &Arc<Cell<S>>, by_ms: i64) {
@@ -428,17 +585,18 @@ impl<S: CoordinatorShard> Inner<S> {
     }
 
     fn show_image(&self, cell: &Arc<Cell<S>>, image: &Arc<MetadataImage>, delta: &Arc<MetadataDelta>) {
-        let mut state = self.lock(cell);
-        let state = &mut *state;
+        let mut guard = self.lock(cell);
+        let state = &mut *guard;
         match &mut state.phase {
             Phase::Loading(missed) => missed.push((Arc::clone(image), Arc::clone(delta))),
             Phase::Active(shard) => {
                 let now = self.now();
                 let effects = shard.on_new_image(now, image, delta);
-                self.carry_out(cell, state, now, effects);
+                self.carry_out(cell, state, now, effects, None);
             }
             Phase::Failed | Phase::Unloaded => {}
         }
+        self.release(guard);
     }
 
     /// Forgets the shard and reads it back from its log.

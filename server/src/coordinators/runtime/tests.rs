@@ -72,9 +72,9 @@ impl CoordinatorShard for Register {
         Self::default()
     }
 
-    fn decode(key: &[u8], value: Option<&[u8]>) -> Result<(String, i64), String> {
+    fn decode(key: &[u8], value: Option<&[u8]>) -> Result<Option<(String, i64)>, String> {
         let number = value.and_then(|value| value.try_into().ok()).map(i64::from_be_bytes);
-        Ok((String::from_utf8_lossy(key).into_owned(), number.ok_or("not a number")?))
+        Ok(Some((String::from_utf8_lossy(key).into_owned(), number.ok_or("not a number")?)))
     }
 
     fn encode((name, number): &(String, i64)) -> Result<(Vec<u8>, Option<Vec<u8>>), String> {
@@ -129,6 +129,7 @@ impl Story {
             compression: Compression::None,
             commit_timeout: Duration::from_secs(5),
             load_buffer_bytes: 1 << 20,
+            courier: None,
         };
         let runtime = Runtime::start(config, clock.clone(), flusher).unwrap();
         let tokio = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
