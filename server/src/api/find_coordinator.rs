@@ -1,8 +1,9 @@
 //! FindCoordinator (key 10), v0-6.
 //!
 //! v1 key type, error message · v3 flexible · v4 several keys (KIP-699) · v5 TRANSACTION_ABORTABLE (KIP-890) · v6 share groups (KIP-932).
-//! The first look for a group's coordinator creates `__consumer_offsets`. The address is that of the listener the client came in on.
-//! Not done: transaction coordinator and share coordinator: COORDINATOR_NOT_AVAILABLE.
+//! The first look for a group's coordinator creates `__consumer_offsets`, that for a transactional id's `__transaction_state`. The address
+//! is that of the listener the client came in on.
+//! Not done: share coordinator: COORDINATOR_NOT_AVAILABLE.
 
 use super::{Api, MALFORMED, RequestContext};
 use crate::auth::{Operation, Resource};
@@ -50,12 +51,18 @@ impl Api for FindCoordinator {
     }
 }
 
-/// The first look for the coordinator of a group. Kafka lets the client ask again; here the topic is there when the answer leaves. Why it
-/// cannot be created is logged, and shows as COORDINATOR_NOT_AVAILABLE.
+/// The first look for a coordinator. Kafka lets the client ask again; here the topic is there when the answer leaves. Why it cannot be
+/// created is logged, and shows as COORDINATOR_NOT_AVAILABLE.
 async fn create_topic(ctx: &RequestContext, request: &FindCoordinatorRequest) {
-    let may_ask = |key: &StrBytes| ctx.allows(Operation::Describe, Resource::Group(key));
-    if request.key_type == GROUP && request.coordinator_keys.iter().any(may_ask) {
-        let _ = ctx.node.groups.ensure_topic(&ctx.node).await;
+    let keys = &request.coordinator_keys;
+    match request.key_type {
+        GROUP if keys.iter().any(|key| ctx.allows(Operation::Describe, Resource::Group(key))) => {
+            let _ = ctx.node.groups.ensure_topic(&ctx.node).await;
+        }
+        TRANSACTION if keys.iter().any(|key| ctx.allows(Operation::Describe, Resource::TransactionalId(key))) => {
+            let _ = ctx.node.txns.ensure_topic(&ctx.node).await;
+        }
+        _ => {}
     }
 }
 
@@ -75,15 +82,21 @@ fn find(ctx: &RequestContext, key_type: i8, key: &str) -> Result<AdvertisedEndpo
             if !ctx.allows(Operation::Describe, Resource::Group(key)) {
                 return Err(ResponseError::GroupAuthorizationFailed);
             }
-            let coordinator = ctx.node.groups.coordinator_of(&ctx.node, key);
-            coordinator.and_then(|id| ctx.node.endpoint_of(id, &ctx.connection)).ok_or(ResponseError::CoordinatorNotAvailable)
+            endpoint(ctx, ctx.node.groups.coordinator_of(&ctx.node, key))
         }
-        TRANSACTION if !ctx.allows(Operation::Describe, Resource::TransactionalId(key)) => {
-            Err(ResponseError::TransactionalIdAuthorizationFailed)
+        TRANSACTION => {
+            if !ctx.allows(Operation::Describe, Resource::TransactionalId(key)) {
+                return Err(ResponseError::TransactionalIdAuthorizationFailed);
+            }
+            endpoint(ctx, ctx.node.txns.coordinator_of(&ctx.node, key))
         }
         SHARE if ctx.api_version < 6 || !is_share_partition(key) => Err(ResponseError::InvalidRequest),
         _ => Err(ResponseError::CoordinatorNotAvailable),
     }
+}
+
+fn endpoint(ctx: &RequestContext, coordinator: Option<i32>) -> Result<AdvertisedEndpoint, ResponseError> {
+    coordinator.and_then(|id| ctx.node.endpoint_of(id, &ctx.connection)).ok_or(ResponseError::CoordinatorNotAvailable)
 }
 
 /// `group:topic id:partition`; the group id may hold colons itself.

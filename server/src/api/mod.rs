@@ -3,6 +3,7 @@
 //! A handler is always the same five steps, top to bottom: authorize, resolve names against the image, ask one room, map errors, answer.
 //! Version checks, decode errors, hooks and timing are written once, here.
 
+mod add_partitions_to_txn;
 mod api_versions;
 mod consumer_group_describe;
 mod consumer_group_heartbeat;
@@ -13,6 +14,7 @@ mod describe_cluster;
 mod describe_configs;
 mod describe_groups;
 mod describe_topic_partitions;
+mod end_txn;
 mod fetch;
 mod find_coordinator;
 mod heartbeat;
@@ -222,6 +224,8 @@ pub static APIS: &[ApiEntry] = &[
     ApiEntry::of::<delete_topics::DeleteTopics>(),
     ApiEntry::of::<init_producer_id::InitProducerId>(),
     ApiEntry::of::<offset_for_leader_epoch::OffsetForLeaderEpoch>(),
+    ApiEntry::of::<add_partitions_to_txn::AddPartitionsToTxn>(),
+    ApiEntry::of::<end_txn::EndTxn>(),
     ApiEntry::of::<describe_configs::DescribeConfigs>(),
     ApiEntry::of::<delete_groups::DeleteGroups>(),
     ApiEntry::of::<offset_delete::OffsetDelete>(),
@@ -247,6 +251,14 @@ pub(crate) const MALFORMED: &str = "This most likely occurs because of a request
 /// The error of a group that gave no answer, or not the one that was asked for.
 pub(crate) fn no_answer(outcome: Result<GroupReply, ResponseError>) -> ResponseError {
     outcome.err().unwrap_or(ResponseError::UnknownServerError)
+}
+
+/// PRODUCER_FENCED as clients below version `since` of the API know it: INVALID_PRODUCER_EPOCH (KIP-588).
+pub(crate) fn fenced_before(since: i16, api_version: i16, error: ResponseError) -> ResponseError {
+    match error {
+        ResponseError::ProducerFenced if api_version < since => ResponseError::InvalidProducerEpoch,
+        error => error,
+    }
 }
 
 /// Java's text of an address: `/127.0.0.1`, `/0:0:0:0:0:0:0:1`.
