@@ -201,8 +201,8 @@ fn a_reply_waits_until_the_log_has_committed_it_and_so_does_a_read_of_it() {
     let story = Story::new(LogConfig { flush_messages: 1, ..LogConfig::default() }).loaded();
     let inner = &story.runtime.inner;
     let cell = story.cell();
-    let written = inner.submit(&cell, |_, _, ticket| Register::set(ticket, "a", 7)).unwrap();
-    let read = inner.submit(&cell, |shard, _, ticket| shard.get(ticket, "a")).unwrap();
+    let written = inner.submit(&cell, None, |_, _, ticket| Register::set(ticket, "a", 7)).unwrap();
+    let read = inner.submit(&cell, None, |shard, _, ticket| shard.get(ticket, "a")).unwrap();
     story.tokio.block_on(async {
         let both = async { tokio::join!(inner.await_reply(&cell, written), inner.await_reply(&cell, read)) };
         tokio::pin!(both);
@@ -210,7 +210,7 @@ fn a_reply_waits_until_the_log_has_committed_it_and_so_does_a_read_of_it() {
         story.flush();
         assert_eq!(both.await, (Ok(7), Ok(7)));
     });
-    let late = inner.submit(&cell, |_, _, ticket| Register::set(ticket, "a", 8)).unwrap();
+    let late = inner.submit(&cell, None, |_, _, ticket| Register::set(ticket, "a", 8)).unwrap();
     assert_eq!(story.tokio.block_on(inner.await_reply(&cell, late)), Err(ResponseError::CoordinatorNotAvailable), "5 s without a flush");
 }
 
@@ -219,7 +219,7 @@ fn a_failed_append_answers_everybody_and_leaves_the_shard_as_its_log_has_it() {
     let story = Story::new(LogConfig::default()).loaded();
     story.set("a", 7).unwrap();
     let inner = &story.runtime.inner;
-    let parked = inner.submit(&story.cell(), |shard, _, ticket| shard.wait(ticket, Millis(i64::MAX))).unwrap();
+    let parked = inner.submit(&story.cell(), None, |shard, _, ticket| shard.wait(ticket, Millis(i64::MAX))).unwrap();
     story.disk.fail_at(story.disk.operations(), Fault::NoSpace);
     assert_eq!(story.set("a", 8), Err(ResponseError::NotCoordinator));
     assert_eq!(story.tokio.block_on(inner.await_reply(&story.cell(), parked)), Err(ResponseError::NotCoordinator));
@@ -232,7 +232,7 @@ fn a_failed_append_answers_everybody_and_leaves_the_shard_as_its_log_has_it() {
 fn a_handler_that_panics_costs_its_shard_a_reload_and_nothing_more() {
     let story = Story::new(LogConfig::default()).loaded();
     story.set("a", 7).unwrap();
-    let parked = story.runtime.inner.submit(&story.cell(), |shard, _, ticket| shard.wait(ticket, Millis(i64::MAX))).unwrap();
+    let parked = story.runtime.inner.submit(&story.cell(), None, |shard, _, ticket| shard.wait(ticket, Millis(i64::MAX))).unwrap();
     let panicked = catch_unwind(AssertUnwindSafe(|| {
         story.run(|shard, _, _| {
             shard.numbers.clear();
@@ -252,7 +252,7 @@ fn a_deadline_wakes_the_shard_and_a_clock_that_was_set_does_not() {
     let story = Story::new(LogConfig::default()).loaded();
     let cell = story.cell();
     let inner = &story.runtime.inner;
-    let parked = inner.submit(&cell, |shard, _, ticket| shard.wait(ticket, Millis(2_000))).unwrap();
+    let parked = inner.submit(&cell, None, |shard, _, ticket| shard.wait(ticket, Millis(2_000))).unwrap();
     inner.shift_deadlines(&cell, 500);
     story.clock.advance(1_499);
     assert_eq!(inner.handle_timeouts(&cell), Some(Millis(2_500)));
@@ -298,7 +298,7 @@ fn a_log_that_cannot_be_understood_is_not_served() {
 fn a_stop_answers_who_waits_and_later_requests_go_elsewhere() {
     let story = Story::new(LogConfig::default()).loaded();
     let inner = &story.runtime.inner;
-    let parked = inner.submit(&story.cell(), |shard, _, ticket| shard.wait(ticket, Millis(i64::MAX))).unwrap();
+    let parked = inner.submit(&story.cell(), None, |shard, _, ticket| shard.wait(ticket, Millis(i64::MAX))).unwrap();
     story.runtime.stop();
     assert_eq!(story.tokio.block_on(inner.await_reply(&story.cell(), parked)), Err(ResponseError::NotCoordinator));
     assert_eq!(story.get("a"), Err(ResponseError::NotCoordinator));
