@@ -3,8 +3,10 @@
 //! A handler is always the same five steps, top to bottom: authorize, resolve names against the image, ask one room, map errors, answer.
 //! Version checks, decode errors, hooks and timing are written once, here.
 
+mod add_offsets_to_txn;
 mod add_partitions_to_txn;
 mod api_versions;
+mod by_topic;
 mod consumer_group_describe;
 mod consumer_group_heartbeat;
 mod create_topics;
@@ -31,6 +33,7 @@ mod offset_for_leader_epoch;
 mod produce;
 pub mod response;
 mod sync_group;
+mod txn_offset_commit;
 
 use crate::auth::{Operation, Resource};
 use crate::broker::Node;
@@ -225,7 +228,9 @@ pub static APIS: &[ApiEntry] = &[
     ApiEntry::of::<init_producer_id::InitProducerId>(),
     ApiEntry::of::<offset_for_leader_epoch::OffsetForLeaderEpoch>(),
     ApiEntry::of::<add_partitions_to_txn::AddPartitionsToTxn>(),
+    ApiEntry::of::<add_offsets_to_txn::AddOffsetsToTxn>(),
     ApiEntry::of::<end_txn::EndTxn>(),
+    ApiEntry::of::<txn_offset_commit::TxnOffsetCommit>(),
     ApiEntry::of::<describe_configs::DescribeConfigs>(),
     ApiEntry::of::<delete_groups::DeleteGroups>(),
     ApiEntry::of::<offset_delete::OffsetDelete>(),

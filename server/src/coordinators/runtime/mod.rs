@@ -49,7 +49,7 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 
 /// What a coordinator's batches have in place of a sequence: they are not retried.
-const NO_SEQUENCE: Sequence = Sequence(-1);
+pub(crate) const NO_SEQUENCE: Sequence = Sequence(-1);
 
 /// What the runtime needs of a shard beside the contract.
 pub(crate) trait CoordinatorShard:
@@ -481,7 +481,7 @@ impl<S: CoordinatorShard> Inner<S> {
                 }
                 // The log refused a producer: a transaction's own fault, and nothing of the shard is in doubt.
                 Err(PartitionError::Append(refused)) if by.is_some() => {
-                    let error = PartitionError::Append(refused).response_error();
+                    let error = coordinator_error(PartitionError::Append(refused).response_error());
                     for (ticket, _) in effects.replies {
                         if let Some(sender) = state.parked.remove(&ticket) {
                             let _ = sender.send(Err(error));
@@ -624,7 +624,7 @@ fn answer_all<S: CoordinatorShard>(state: &mut CellState<S>, error: ResponseErro
 }
 
 /// Why a coordinator's log could not be written, as its clients are told (Kafka's `CoordinatorOperationExceptionHelper`).
-fn coordinator_error(error: ResponseError) -> ResponseError {
+pub(crate) fn coordinator_error(error: ResponseError) -> ResponseError {
     match error {
         ResponseError::UnknownTopicOrPartition | ResponseError::NotEnoughReplicas | ResponseError::RequestTimedOut => {
             ResponseError::CoordinatorNotAvailable
