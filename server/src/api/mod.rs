@@ -16,6 +16,7 @@ mod describe_cluster;
 mod describe_configs;
 mod describe_groups;
 mod describe_topic_partitions;
+mod describe_transactions;
 mod end_txn;
 mod fetch;
 mod find_coordinator;
@@ -34,6 +35,7 @@ mod produce;
 pub mod response;
 mod sync_group;
 mod txn_offset_commit;
+mod write_txn_markers;
 
 use crate::auth::{Operation, Resource};
 use crate::broker::Node;
@@ -230,11 +232,13 @@ pub static APIS: &[ApiEntry] = &[
     ApiEntry::of::<add_partitions_to_txn::AddPartitionsToTxn>(),
     ApiEntry::of::<add_offsets_to_txn::AddOffsetsToTxn>(),
     ApiEntry::of::<end_txn::EndTxn>(),
+    ApiEntry::of::<write_txn_markers::WriteTxnMarkers>(),
     ApiEntry::of::<txn_offset_commit::TxnOffsetCommit>(),
     ApiEntry::of::<describe_configs::DescribeConfigs>(),
     ApiEntry::of::<delete_groups::DeleteGroups>(),
     ApiEntry::of::<offset_delete::OffsetDelete>(),
     ApiEntry::of::<describe_cluster::DescribeCluster>(),
+    ApiEntry::of::<describe_transactions::DescribeTransactions>(),
     ApiEntry::of::<consumer_group_heartbeat::ConsumerGroupHeartbeat>(),
     ApiEntry::of::<consumer_group_describe::ConsumerGroupDescribe>(),
     ApiEntry::of::<describe_topic_partitions::DescribeTopicPartitions>(),

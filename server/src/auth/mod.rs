@@ -14,6 +14,8 @@ pub enum Operation {
     Create,
     /// Delete topics, groups, offsets of groups.
     Delete,
+    /// Change the cluster.
+    Alter,
     /// See that a resource exists.
     Describe,
     /// Read configurations.

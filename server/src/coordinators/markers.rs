@@ -293,7 +293,7 @@ impl Inner {
 }
 
 /// Waits until an append is committed; false when it never will be here.
-async fn committed(commit: &Commit) -> bool {
+pub(crate) async fn committed(commit: &Commit) -> bool {
     let waiter = Waiter::new();
     loop {
         match commit.partition.reached(commit.at) {
