@@ -305,6 +305,11 @@ impl Writer {
         }
     }
 
+    /// Writes null where a list may be.
+    pub(crate) fn null_list(&mut self) {
+        self.len(None);
+    }
+
     /// Writes the tagged fields, which the plain form has not; `fields` adds them in ascending order of tag.
     pub(crate) fn tagged(&mut self, fields: impl FnOnce(&mut TagWriter)) {
         if !self.flexible {

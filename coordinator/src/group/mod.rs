@@ -21,6 +21,7 @@ pub mod records;
 mod settings;
 mod soft;
 
+pub(crate) use consumer::TopicRegex;
 pub use consumer::heartbeat::check_request as check_consumer_group_heartbeat;
 pub use names::{GroupId, MemberId};
 pub use offsets::{CommittedOffset, OffsetTarget};

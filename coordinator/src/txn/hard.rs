@@ -29,6 +29,13 @@ impl fmt::Display for TransactionalId {
     }
 }
 
+/// No producer id.
+pub(super) const NO_PRODUCER_ID: i64 = -1;
+/// No producer epoch.
+pub(super) const NO_PRODUCER_EPOCH: i16 = -1;
+/// No time.
+pub(super) const NO_TIMESTAMP: i64 = -1;
+
 /// The state of one transactional id, as its last record says (Kafka's `TransactionMetadata`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transaction {
@@ -38,7 +45,7 @@ pub struct Transaction {
     pub previous_producer_id: i64,
     /// Producer id that follows when the epochs are used up, -1 for none.
     pub next_producer_id: i64,
-    /// The epoch before, -1 for none: a retry is told by it.
+    /// The epoch before, -1 for none: a retry is told by it. Records do not have it, so it is -1 after a reload, as in Kafka.
     pub last_epoch: i16,
     /// `transaction.timeout.ms` of the producer.
     pub timeout_ms: i32,
@@ -46,7 +53,7 @@ pub struct Transaction {
     pub state: TransactionState,
     /// Where it has written; empty unless it is ongoing or prepared.
     pub partitions: Partitions,
-    /// When the transaction began, -1 when there is none.
+    /// When the last transaction began, -1 when there was none since InitProducerId.
     pub start_ms: i64,
     /// Last change.
     pub last_update_ms: i64,
@@ -61,6 +68,13 @@ pub(super) struct Hard {
 }
 
 impl Hard {
+    /// Whether both are what the same log says.
+    pub(super) fn is_logged_as(&self, other: &Self) -> bool {
+        let logged = |transaction: &Transaction| Transaction { last_epoch: NO_PRODUCER_EPOCH, ..transaction.clone() };
+        let pairs = || self.transactions.iter().zip(&other.transactions);
+        self.transactions.len() == other.transactions.len() && pairs().all(|(a, b)| a.0 == b.0 && logged(a.1) == logged(b.1))
+    }
+
     pub(super) fn replay(&mut self, record: &TransactionRecord) {
         match &record.value {
             Some(transaction) => self.transactions.insert(record.transactional_id.clone(), transaction.clone()),

@@ -18,7 +18,12 @@ pub mod records;
 mod settings;
 mod soft;
 mod state;
+#[cfg(test)]
+mod tests;
+mod transition;
+mod write;
 
+pub use describe::ListFilter;
 pub use hard::{Transaction, TransactionalId};
 pub use records::TransactionRecord;
 pub use settings::TxnSettings;
@@ -32,7 +37,7 @@ use hard::Hard;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::describe_transactions_response::TransactionState as DescribedTransaction;
 use kafka_protocol::messages::list_transactions_response::TransactionState as ListedTransaction;
-use kafka_protocol::messages::{EndTxnRequest, InitProducerIdRequest, ListTransactionsRequest};
+use kafka_protocol::messages::{EndTxnRequest, InitProducerIdRequest};
 use soft::{Soft, TimerKey};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -103,6 +108,8 @@ pub struct WriteMarkers {
     pub committed: bool,
     /// Where to.
     pub partitions: Partitions,
+    /// Tells this decision from every other one for the id; only the shard reads it.
+    pub decision: u64,
 }
 
 /// An answer of a transaction shard.
@@ -147,9 +154,9 @@ impl TxnShard {
         ticket: Ticket,
         fresh: FreshProducerId,
         request: &InitProducerIdRequest,
-        api_version: i16,
+        _api_version: i16,
     ) -> TxnEffects {
-        init_producer_id::handle(&self.hard, &mut self.soft, now, ticket, fresh, request, api_version)
+        init_producer_id::handle(&self.hard, &mut self.soft, now, ticket, fresh, request)
     }
 
     /// Adds partitions to the producer's transaction, opening it if need be.
@@ -189,9 +196,9 @@ impl TxnShard {
         describe::describe(&self.hard, ticket, transactional_id)
     }
 
-    /// The transactions of this shard that pass the request's filters.
-    pub fn list(&mut self, now: Millis, ticket: Ticket, request: &ListTransactionsRequest) -> TxnEffects {
-        describe::list(&self.hard, now, ticket, request)
+    /// The transactions of this shard that pass the filter of a ListTransactions.
+    pub fn list(&mut self, now: Millis, ticket: Ticket, filter: &ListFilter) -> TxnEffects {
+        describe::list(&self.hard, now, ticket, filter)
     }
 
     /// The cluster's metadata changed.
@@ -211,10 +218,10 @@ impl TxnShard {
         self.hard.transactions.get(transactional_id)
     }
 
-    /// The whole hard state, for comparing a shard with its reload.
+    /// The whole hard state, for comparing a shard with its reload: all but `last_epoch`, which no record has.
     #[must_use]
     pub fn same_hard_state(&self, other: &Self) -> bool {
-        self.hard == other.hard
+        self.hard.is_logged_as(&other.hard)
     }
 }
 

@@ -5,6 +5,7 @@ use super::settings::TxnSettings;
 use crate::metadata::features;
 use crate::metadata::image::MetadataImage;
 use crate::timers::Timers;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::TransactionVersion;
@@ -16,11 +17,27 @@ pub(super) struct Soft {
     /// The newest committed metadata.
     pub(super) image: Arc<MetadataImage>,
     pub(super) timers: Timers<TimerKey>,
+    /// Open transactions whose time is up; to abort them takes a producer id that was asked for.
+    pub(super) overdue: BTreeSet<TransactionalId>,
+    /// The decision whose markers are being written, by id.
+    pub(super) writing: BTreeMap<TransactionalId, u64>,
+    /// Counts decisions.
+    pub(super) last_decision: u64,
+    /// How far the present look for idle ids has come.
+    pub(super) expired_to: Option<TransactionalId>,
 }
 
 impl Soft {
     pub(super) fn new(settings: Arc<TxnSettings>, image: Arc<MetadataImage>) -> Self {
-        Self { settings, image, timers: Timers::default() }
+        Self {
+            settings,
+            image,
+            timers: Timers::default(),
+            overdue: BTreeSet::new(),
+            writing: BTreeMap::new(),
+            last_decision: 0,
+            expired_to: None,
+        }
     }
 
     /// `transaction.version` of the cluster: what the coordinator uses when it ends a transaction by itself.

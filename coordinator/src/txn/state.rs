@@ -65,6 +65,18 @@ impl TransactionState {
         }
     }
 
+    /// The state with this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.name() == name)
+    }
+
+    /// Nobody loses anything when the id is forgotten.
+    #[must_use]
+    pub fn may_expire(self) -> bool {
+        matches!(self, Self::Empty | Self::CompleteCommit | Self::CompleteAbort)
+    }
+
     /// Decided, and its markers are not all written.
     #[must_use]
     pub fn is_prepared(self) -> bool {

@@ -22,7 +22,8 @@ use ottla_coordinator::metadata::image::MetadataImage;
 use ottla_coordinator::partitioner::partition_for;
 use ottla_coordinator::timers::Millis;
 use ottla_coordinator::txn::{
-    PartitionsOfProducer, ProducerIdAndEpoch, TransactionRecord, TransactionVersion, TxnEffects, TxnReply, TxnSettings, TxnShard,
+    ListFilter, PartitionsOfProducer, ProducerIdAndEpoch, TransactionRecord, TransactionVersion, TxnEffects, TxnReply, TxnSettings,
+    TxnShard,
 };
 use ottla_storage::batch::compression::Compression;
 use std::collections::BTreeMap;
@@ -188,7 +189,8 @@ impl TxnCoordinator {
     /// The transactions of every shard here that pass the request's filters. A shard that still loads makes the whole answer
     /// COORDINATOR_LOAD_IN_PROGRESS.
     pub(crate) async fn list(&self, request: &ListTransactionsRequest) -> Result<Vec<ListedTransaction>, ResponseError> {
-        let replies = self.runtime.run_all(|shard, now, ticket| shard.list(now, ticket, request)).await?;
+        let filter = ListFilter::new(request)?;
+        let replies = self.runtime.run_all(|shard, now, ticket| shard.list(now, ticket, &filter)).await?;
         let listed = replies.into_iter().flat_map(|reply| if let TxnReply::Listed(rows) = reply { rows } else { Vec::new() });
         Ok(listed.collect())
     }

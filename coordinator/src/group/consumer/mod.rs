@@ -44,6 +44,7 @@ use crate::timers::Millis;
 pub(super) use change::GroupChange;
 use member::MemberState;
 pub(super) use metadata_hash::TopicHashes;
+pub(crate) use regex::TopicRegex;
 use state::ConsumerGroup;
 pub(super) use state::replay;
 use std::collections::BTreeMap;

@@ -13,19 +13,19 @@ const TOO_LARGE: &str = "expression is too large";
 
 /// A pattern that passed.
 #[derive(Clone, Debug)]
-pub(in super::super) struct TopicRegex(Regex);
+pub(crate) struct TopicRegex(Regex);
 
 /// Why a pattern did not pass; prints as Kafka's message for `INVALID_REGULAR_EXPRESSION`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("SubscribedTopicRegex `{pattern}` is not a valid regular expression: {description}.")]
-pub(in super::super) struct InvalidRegex {
+pub(crate) struct InvalidRegex {
     pattern: String,
     description: &'static str,
 }
 
 impl TopicRegex {
     /// Checks and compiles a pattern.
-    pub(in super::super) fn compile(pattern: &str) -> Result<Self, InvalidRegex> {
+    pub(crate) fn compile(pattern: &str) -> Result<Self, InvalidRegex> {
         Self::build(pattern).map(Self).map_err(|description| InvalidRegex { pattern: pattern.to_owned(), description })
     }
 
@@ -42,7 +42,7 @@ impl TopicRegex {
     }
 
     /// Whether the whole name matches.
-    pub(in super::super) fn matches(&self, topic_name: &str) -> bool {
+    pub(crate) fn matches(&self, topic_name: &str) -> bool {
         self.0.is_match(topic_name.as_bytes())
     }
 }
