@@ -3,24 +3,25 @@
 //! Advertised from 0, as Kafka does: librdkafka takes a higher minimum for "no compression" (KAFKA-18659). v0-2 close the connection.
 //! v3 transactional id · v5 log start offset · v7 zstd · v8 record errors (KIP-467) · v9 flexible · v10 leader discovery (KIP-951) ·
 //! v12 implicit transaction partitions (KIP-890) · v13 topic ids (KIP-516).
-//! Not done: transactional batches (with the transaction coordinator): INVALID_TXN_STATE, as for a transaction nobody began.
+//! Transactional batches are vouched for by the transaction coordinator before they are appended: `produce/transactions.rs`.
+
+mod refusal;
+mod transactions;
 
 use super::{RawApi, RequestContext};
 use crate::auth::{Operation, Resource};
-use crate::errors::PartitionError;
 use crate::net::{CloseReason, Outcome};
 use crate::partition::{Partition, Waiter, WakeAt};
 use crate::quota::Usage;
 use bytes::Bytes;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
-use kafka_protocol::messages::produce_response::{
-    BatchIndexAndErrorMessage, LeaderIdAndEpoch, NodeEndpoint, PartitionProduceResponse, TopicProduceResponse,
-};
+use kafka_protocol::messages::produce_response::{LeaderIdAndEpoch, NodeEndpoint, PartitionProduceResponse, TopicProduceResponse};
 use kafka_protocol::messages::{ApiKey, BrokerId, ProduceRequest, ProduceResponse, TopicName};
 use kafka_protocol::protocol::StrBytes;
 use ottla_storage::batch::{BatchHeader, split};
-use ottla_storage::log::AppendOrigin;
+use ottla_storage::log::{AppendOrigin, TransactionCheck};
+use refusal::Refusal;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,7 +42,12 @@ impl RawApi for Produce {
     async fn handle(ctx: RequestContext, request: ProduceRequest) -> Outcome {
         let acks = request.acks;
         let timeout = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0));
-        let (mut response, waits, bytes) = append_all(&ctx, request);
+        let vouched = match look(&ctx, &request) {
+            Ok(Sort::Plain) => Ok(Vec::new()),
+            Ok(Sort::Transactional) => transactions::vouch(&ctx, &request).await,
+            Err(refusal) => Err(refusal),
+        };
+        let (mut response, waits, bytes) = append_all(&ctx, request, vouched);
         await_all(&mut response, waits, timeout).await;
         if acks == 0 {
             return without_answer(&response);
@@ -66,10 +72,16 @@ struct Wait {
     at: WakeAt,
 }
 
-/// The synchronous beat: everything is appended, in arrival order, before the first await.
-fn append_all(ctx: &RequestContext, request: ProduceRequest) -> (ProduceResponse, Vec<Wait>, u64) {
+/// The synchronous beat: everything is appended, in arrival order, before anything waits for a commit. `vouched` has a line for each
+/// partition, or none when nothing is transactional.
+fn append_all(
+    ctx: &RequestContext,
+    request: ProduceRequest,
+    vouched: Result<Vec<transactions::Vouched>, Refusal>,
+) -> (ProduceResponse, Vec<Wait>, u64) {
     let acks = request.acks;
-    let refused = refuse_whole(ctx, &request);
+    let (refused, vouched) = vouched.map_or_else(|refusal| (Some(refusal), Vec::new()), |vouched| (None, vouched));
+    let mut vouched = vouched.into_iter();
     let (mut waits, mut bytes) = (Vec::new(), 0);
     let mut responses = Vec::with_capacity(request.topic_data.len());
     for topic in request.topic_data {
@@ -83,10 +95,13 @@ fn append_all(ctx: &RequestContext, request: ProduceRequest) -> (ProduceResponse
         let mut partitions = Vec::with_capacity(partition_data.len());
         for (partition_at, data) in partition_data.into_iter().enumerate() {
             let index = data.index;
-            let outcome = match (&refused, &writable) {
-                (Some(refusal), _) => Err(refusal.clone()),
-                (None, Err(error)) => Err(Refusal::plain(*error)),
-                (None, Ok(kind)) => append_one(ctx, acks, *kind, &name, topic_id, data),
+            // A batch that is transactional all the same has nobody who vouches for it.
+            let check = vouched.next().unwrap_or(Ok(TransactionCheck::Verified(None)));
+            let outcome = match (&refused, &writable, check) {
+                (Some(refusal), ..) => Err(refusal.clone()),
+                (None, Err(error), _) => Err(Refusal::plain(*error)),
+                (None, _, Err(refusal)) => Err(refusal),
+                (None, Ok(kind), Ok(check)) => append_one(ctx, acks, *kind, &name, topic_id, data, check),
             };
             partitions.push(match outcome {
                 Ok((answer, wait, appended)) => {
@@ -102,19 +117,25 @@ fn append_all(ctx: &RequestContext, request: ProduceRequest) -> (ProduceResponse
     (ProduceResponse::default().with_responses(responses), waits, bytes)
 }
 
+/// What a request brings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sort {
+    Plain,
+    Transactional,
+}
+
 /// Kafka looks at the first batch of every partition before anything else, for transactions: what it sees there is the answer to all.
-fn refuse_whole(ctx: &RequestContext, request: &ProduceRequest) -> Option<Refusal> {
+fn look(ctx: &RequestContext, request: &ProduceRequest) -> Result<Sort, Refusal> {
     let mut transactional = false;
     for data in request.topic_data.iter().flat_map(|topic| &topic.partition_data) {
-        match first_batch(data.records.as_deref().unwrap_or_default()) {
-            Ok(Some(batch)) => transactional |= batch.transactional,
-            Ok(None) => {}
-            Err(refusal) => return Some(refusal),
-        }
+        transactional |= first_batch(data.records.as_deref().unwrap_or_default())?.is_some_and(|batch| batch.transactional);
+    }
+    if !transactional {
+        return Ok(Sort::Plain);
     }
     let may_write = |id| ctx.allows(Operation::Write, Resource::TransactionalId(id));
-    let refused = transactional && !request.transactional_id.as_ref().is_some_and(|id| may_write(id));
-    refused.then(|| Refusal::plain(ResponseError::TransactionalIdAuthorizationFailed))
+    let allowed = request.transactional_id.as_ref().is_some_and(|id| may_write(id));
+    if allowed { Ok(Sort::Transactional) } else { Err(Refusal::plain(ResponseError::TransactionalIdAuthorizationFailed)) }
 }
 
 /// What can be seen of a batch of any format.
@@ -165,6 +186,11 @@ fn may_write(ctx: &RequestContext, name: &TopicName, topic_id: uuid::Uuid) -> Re
     Ok(if super::is_internal_topic(name) && !is_admin() { Kind::Internal } else { Kind::Ordinary })
 }
 
+fn find(ctx: &RequestContext, name: &TopicName, topic_id: uuid::Uuid, index: i32) -> Result<Arc<Partition>, Refusal> {
+    let found = if ctx.api_version >= 13 { ctx.node.partition_by_id(topic_id, index) } else { ctx.node.partition_by_name(name, index) };
+    found.map_err(Refusal::plain)
+}
+
 type Appended = (PartitionProduceResponse, Option<(Arc<Partition>, WakeAt)>, u64);
 
 fn append_one(
@@ -174,10 +200,9 @@ fn append_one(
     name: &TopicName,
     topic_id: uuid::Uuid,
     data: PartitionProduceData,
+    check: TransactionCheck,
 ) -> Result<Appended, Refusal> {
-    let partition =
-        if ctx.api_version >= 13 { ctx.node.partition_by_id(topic_id, data.index) } else { ctx.node.partition_by_name(name, data.index) };
-    let partition = partition.map_err(Refusal::plain)?;
+    let partition = find(ctx, name, topic_id, data.index)?;
     let records = exactly_one_batch(ctx.api_version, data.records)?;
     if !matches!(acks, -1..=1) {
         return Err(Refusal::plain(ResponseError::InvalidRequiredAcks));
@@ -186,7 +211,7 @@ fn append_one(
         return Err(Refusal::plain(ResponseError::InvalidTopicException));
     }
     let now_ms = ctx.node.clock.now_ms();
-    let appended = partition.append(&ctx.node.flusher, now_ms, &records, AppendOrigin::Client, acks == -1);
+    let appended = partition.append_checked(&ctx.node.flusher, now_ms, &records, AppendOrigin::Client, acks == -1, check);
     let appended = appended.map_err(|error| Refusal::of_append(&partition, error))?;
     let wait = match acks {
         -1 => appended.commit.or(appended.flush),
@@ -220,65 +245,6 @@ fn exactly_one_batch(version: i16, records: Option<Bytes>) -> Result<Bytes, Refu
         return Err(invalid());
     }
     Ok(records)
-}
-
-/// Why a partition's records were not appended.
-#[derive(Clone)]
-struct Refusal {
-    error: ResponseError,
-    message: Option<String>,
-    record_errors: Vec<BatchIndexAndErrorMessage>,
-    log_start_offset: i64,
-}
-
-impl Refusal {
-    fn plain(error: ResponseError) -> Self {
-        Self { error, message: None, record_errors: Vec::new(), log_start_offset: -1 }
-    }
-
-    fn with_message(error: ResponseError, message: String) -> Self {
-        Self { message: Some(message), ..Self::plain(error) }
-    }
-
-    /// Kafka sends a text only beside `record_errors`, and the log start offset unless the log was not asked or the bytes were bad.
-    fn of_append(partition: &Partition, error: PartitionError) -> Self {
-        let record_errors: Vec<_> = error
-            .record_errors()
-            .iter()
-            .map(|record| {
-                BatchIndexAndErrorMessage::default()
-                    .with_batch_index(record.batch_index)
-                    .with_batch_index_error_message(Some(StrBytes::from_string(record.message.clone())))
-            })
-            .collect();
-        let kafka = error.response_error();
-        let without_offset = matches!(
-            kafka,
-            ResponseError::NotLeaderOrFollower
-                | ResponseError::KafkaStorageError
-                | ResponseError::CorruptMessage
-                | ResponseError::MessageTooLarge
-                | ResponseError::RecordListTooLarge
-        );
-        let log_start_offset = if without_offset { None } else { partition.offsets().map(|offsets| offsets.log_start_offset.0) };
-        Self {
-            error: kafka,
-            message: (!record_errors.is_empty()).then(|| error.to_string()),
-            record_errors,
-            log_start_offset: log_start_offset.unwrap_or(-1),
-        }
-    }
-
-    fn answer(self, index: i32) -> PartitionProduceResponse {
-        PartitionProduceResponse::default()
-            .with_index(index)
-            .with_error_code(self.error.code())
-            .with_base_offset(-1)
-            .with_log_append_time_ms(-1)
-            .with_log_start_offset(self.log_start_offset)
-            .with_record_errors(self.record_errors)
-            .with_error_message(self.message.map(StrBytes::from_string))
-    }
 }
 
 /// The second beat: what may not be acknowledged yet waits for the high watermark or a flush, until the request's timeout.

@@ -3,7 +3,8 @@
 //! Started by `listener`, one task on one reactor for the connection's whole life. The task is a hand-written state machine because its
 //! parts run at once: reading, up to `in_flight_requests_max` requests, writing, and one timer for all deadlines. Promises:
 //! - frames are dispatched in arrival order, each future is polled once before the next frame is looked at;
-//! - a request that is not pipelined is done before the next frame is dispatched;
+//! - a request that is not pipelined is done before the next frame is dispatched; a pipelined one may hold the next back for a while
+//!   (`ConnectionInfo::hold`);
 //! - answers leave in request order, whatever order the requests finish in;
 //! - an idle connection holds no receive buffer;
 //! - a panic in a handler closes this connection and no other.
@@ -227,7 +228,7 @@ impl Connection {
     }
 
     fn may_read(&self) -> bool {
-        if self.closing.is_some() || self.muted_until.is_some() {
+        if self.closing.is_some() || self.muted_until.is_some() || self.info.held.load(Ordering::Relaxed) {
             return false;
         }
         let limits = &self.shared.limits;

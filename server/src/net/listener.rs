@@ -13,7 +13,7 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use thiserror::Error;
@@ -241,6 +241,7 @@ impl Acceptor {
             principal: self.principal.clone(),
             reactor,
             client_software: OnceLock::new(),
+            held: AtomicBool::new(false),
         });
         let shared = Arc::clone(&home.shared);
         // The socket leaves the reactor it was accepted on and is watched by the one it will live on.

@@ -28,6 +28,7 @@ use std::fmt;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use tokio::time::Instant;
 
@@ -158,4 +159,26 @@ pub struct ConnectionInfo {
     pub reactor: usize,
     /// Software name and version, as the first ApiVersions v3+ told.
     pub client_software: OnceLock<(StrBytes, StrBytes)>,
+    /// No frame is dispatched while this is set.
+    pub(crate) held: AtomicBool,
+}
+
+impl ConnectionInfo {
+    /// For a pipelined request that must wait before it does its work: none that came after it begins until the hold is dropped.
+    /// To be taken while the request is polled for the first time, else a later one has begun.
+    pub fn hold(&self) -> Hold<'_> {
+        self.held.store(true, Ordering::Relaxed);
+        Hold(self)
+    }
+}
+
+/// Keeps later requests of a connection waiting. Both ends are on the connection's own task.
+#[derive(Debug)]
+#[must_use]
+pub struct Hold<'a>(&'a ConnectionInfo);
+
+impl Drop for Hold<'_> {
+    fn drop(&mut self) {
+        self.0.held.store(false, Ordering::Relaxed);
+    }
 }

@@ -294,7 +294,7 @@ impl Partition {
         let mut state = self.lock();
         state.leader_log(-1)?;
         let log = state.log.as_mut().ok_or(PartitionError::NotLeader)?;
-        Ok(log.producers_mut().begin_verification(Millis(now_ms), producer.0, sequence, producer.1, supports_epoch_bump))
+        Ok(log.begin_verification(Millis(now_ms), producer, sequence, supports_epoch_bump)?)
     }
 
     /// Plans a read as leader.

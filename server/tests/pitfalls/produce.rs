@@ -234,7 +234,9 @@ fn row_32_a_transactional_batch_without_a_transaction_is_not_written() {
     let mut named = Client::produce_request("t", 0, -1, transactional.bytes());
     named.transactional_id = Some(kafka_protocol::messages::TransactionalId("tx".to_owned().into()));
     let answer = client.ask(9, &named);
-    assert_eq!(answer.responses[0].partition_responses[0].error_code, 48);
+    let answer = &answer.responses[0].partition_responses[0];
+    let text = "Unable to verify the partition has been added to the transaction. Underlying error: COORDINATOR_NOT_AVAILABLE";
+    assert_eq!((answer.error_code, answer.error_message.as_deref()), (19, Some(text)), "no transaction was ever begun here");
     assert_eq!(client.produce("t", 0, &Batch::of(&["b"]).by(pid, 0, 0)), 0);
     let answer = client.fetch("t", 0, &FetchOne::from(0));
     assert_eq!((answer.high_watermark, answer.last_stable_offset), (1, 1));

@@ -11,7 +11,7 @@ use crate::batch::{
     RecordRejection, RejectedRecord, TimestampRule, TimestampType, ValidateOptions, recompress, split, validate,
 };
 use crate::producer::{Marker, ProducerCheck, ProducerError, VerificationGuard};
-use crate::{LeaderEpoch, Millis, Offset};
+use crate::{LeaderEpoch, Millis, Offset, ProducerEpoch, ProducerId, Sequence};
 
 /// What else is known about an append.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -105,6 +105,17 @@ impl PartitionLog {
             max_timestamp: header.max_timestamp(),
             record_count: i64::from(header.record_count()),
         })
+    }
+
+    /// Begins to verify that a producer's transaction is open (KIP-890); `None` when it is open here already.
+    pub fn begin_verification(
+        &mut self,
+        now: Millis,
+        (producer_id, epoch): (ProducerId, ProducerEpoch),
+        sequence: Sequence,
+        supports_epoch_bump: bool,
+    ) -> Result<Option<VerificationGuard>, AppendError> {
+        self.producers.begin_verification(now, producer_id, sequence, epoch, supports_epoch_bump).map_err(refused_producer)
     }
 
     /// Any number of batches, consecutive offsets, nothing about producers.

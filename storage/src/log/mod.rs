@@ -184,11 +184,6 @@ impl PartitionLog {
         &self.producers
     }
 
-    /// The partition's producers, to begin a verification; what is written stays the log's business.
-    pub fn producers_mut(&mut self) -> &mut ProducerStates {
-        &mut self.producers
-    }
-
     /// Forgets producers silent for `producer.id.expiration.ms`.
     pub fn expire_producers(&mut self, now: Millis) {
         self.producers.remove_expired(now);

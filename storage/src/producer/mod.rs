@@ -156,10 +156,15 @@ impl ProducerStates {
         if matches!(checked, Ok(ProducerCheck::Duplicate { .. })) || origin == Origin::Replication {
             return checked;
         }
-        let producer_id = header.producer_id();
-        let must_show_guard = header.is_transactional() && !header.is_control() && !self.has_ongoing_transaction(producer_id);
-        if must_show_guard && !guard.is_some_and(|g| self.verifications.admits(producer_id, g)) {
-            return Err(ProducerError::TransactionNotVerified { producer_id });
+        let (producer_id, epoch) = (header.producer_id(), header.producer_epoch());
+        let transactional = header.is_transactional() && !header.is_control() && has_producer(header);
+        let must_show_guard = transactional && !self.has_ongoing_transaction(producer_id, epoch);
+        if must_show_guard {
+            // A fenced producer hears that it is fenced, whatever else is wrong.
+            self.check_current(producer_id, epoch)?;
+            if !guard.is_some_and(|g| self.verifications.admits(producer_id, g)) {
+                return Err(ProducerError::TransactionNotVerified { producer_id });
+            }
         }
         checked
     }
@@ -248,7 +253,7 @@ impl ProducerStates {
     }
 
     /// Begins verification of a transactional write; `None` when the transaction is open in this partition already, so that
-    /// nothing needs to be verified.
+    /// nothing needs to be verified. A fenced producer is refused before anybody is asked.
     pub fn begin_verification(
         &mut self,
         now: Millis,
@@ -256,17 +261,32 @@ impl ProducerStates {
         sequence: Sequence,
         epoch: ProducerEpoch,
         supports_epoch_bump: bool,
-    ) -> Option<VerificationGuard> {
-        if self.has_ongoing_transaction(producer_id) {
-            return None;
+    ) -> Result<Option<VerificationGuard>, ProducerError> {
+        self.check_current(producer_id, epoch)?;
+        if self.has_ongoing_transaction(producer_id, epoch) {
+            return Ok(None);
         }
-        Some(self.verifications.begin(now, producer_id, sequence, epoch, supports_epoch_bump))
+        Ok(Some(self.verifications.begin(now, producer_id, sequence, epoch, supports_epoch_bump)))
     }
 
-    /// True while the producer has a transaction open in this partition.
+    /// True while the producer has a transaction of this epoch open in this partition. One of an older epoch may have been decided
+    /// without this partition having heard of it yet.
     #[must_use]
-    pub fn has_ongoing_transaction(&self, producer_id: ProducerId) -> bool {
-        self.producers.get(&producer_id).is_some_and(|e| e.current_txn_first_offset.is_some())
+    pub fn has_ongoing_transaction(&self, producer_id: ProducerId, epoch: ProducerEpoch) -> bool {
+        self.producers.get(&producer_id).is_some_and(|e| e.current_txn_first_offset.is_some() && e.producer_epoch == epoch)
+    }
+
+    fn check_current(&self, producer_id: ProducerId, epoch: ProducerEpoch) -> Result<(), ProducerError> {
+        match self.producers.get(&producer_id) {
+            Some(entry) if epoch < entry.producer_epoch => Err(ProducerError::InvalidProducerEpoch {
+                producer_id,
+                offset: self.end_offset,
+                epoch,
+                current_epoch: entry.producer_epoch,
+                relation: "smaller than",
+            }),
+            _ => Ok(()),
+        }
     }
 
     /// First offset that is undecided, or decided by a marker that is not below the high watermark yet. The last stable offset is

@@ -180,7 +180,7 @@ fn a_zombie_coordinator_is_fenced() {
     partition.client(data(0, 0, 1).transactional()).unwrap();
     let refused = partition.mark(PID.0, 0, Marker { coordinator_epoch: 4, ..commit() });
     assert!(matches!(refused, Err(ProducerError::TransactionCoordinatorFenced { coordinator_epoch: 4, current_coordinator_epoch: 5, .. })));
-    assert!(partition.states.has_ongoing_transaction(PID));
+    assert!(partition.states.has_ongoing_transaction(PID, ProducerEpoch(0)));
     partition.mark(PID.0, 0, Marker { coordinator_epoch: 5, ..commit() }).unwrap();
 }
 
@@ -270,21 +270,44 @@ fn an_unverified_transaction_writes_nothing_and_a_stale_guard_opens_nothing() {
         partition.states.check_verified(T, &header, Origin::Client, guard)
     };
     assert_eq!(check(&partition, None), Err(ProducerError::TransactionNotVerified { producer_id: PID }));
-    let guard = partition.states.begin_verification(T, PID, Sequence(0), ProducerEpoch(0), false);
+    let guard = partition.states.begin_verification(T, PID, Sequence(0), ProducerEpoch(0), false).unwrap();
     assert_eq!(check(&partition, guard), ACCEPT);
 
     // An abort marker gets in between: the guard is worth nothing any more, also after a new verification has begun.
     partition.mark(PID.0, 0, abort()).unwrap();
     assert!(check(&partition, guard).is_err());
-    let fresh = partition.states.begin_verification(T, PID, Sequence(0), ProducerEpoch(0), false);
+    let fresh = partition.states.begin_verification(T, PID, Sequence(0), ProducerEpoch(0), false).unwrap();
     assert!(check(&partition, guard).is_err());
     assert_eq!(check(&partition, fresh), ACCEPT);
 
     // Once written, the transaction is open and needs no guard.
     partition.client(data(0, 0, 1).transactional()).unwrap();
-    assert_eq!(partition.states.begin_verification(T, PID, Sequence(1), ProducerEpoch(0), false), None);
+    assert_eq!(partition.states.begin_verification(T, PID, Sequence(1), ProducerEpoch(0), false), Ok(None));
     let header = data(0, 1, 1).transactional().header();
     assert_eq!(partition.states.check_verified(T, &header, Origin::Client, None), ACCEPT);
+}
+
+#[test]
+fn a_fenced_producer_hears_that_it_is_fenced_and_not_that_its_transaction_is_unknown() {
+    let mut partition = Partition::new();
+    partition.mark(PID.0, 5, commit()).unwrap();
+    let fenced = |refused| matches!(refused, Some(ProducerError::InvalidProducerEpoch { relation: "smaller than", .. }));
+    assert!(fenced(partition.states.begin_verification(T, PID, Sequence(0), ProducerEpoch(4), true).err()));
+    let header = data(4, 0, 1).transactional().header();
+    assert!(fenced(partition.states.check_verified(T, &header, Origin::Client, None).err()));
+}
+
+#[test]
+fn a_transaction_of_an_older_epoch_vouches_for_nothing() {
+    // It was decided, but its marker is not here yet: the next one has to be verified for itself.
+    let mut partition = Partition::new();
+    partition.client(data(0, 0, 1).transactional()).unwrap();
+    let header = Data { at: partition.end, ..data(1, 0, 1).transactional() }.header();
+    let refused = partition.states.check_verified(T, &header, Origin::Client, None);
+    assert_eq!(refused, Err(ProducerError::TransactionNotVerified { producer_id: PID }));
+    let guard = partition.states.begin_verification(T, PID, Sequence(0), ProducerEpoch(1), true).unwrap();
+    assert!(guard.is_some());
+    assert_eq!(partition.states.check_verified(T, &header, Origin::Client, guard), ACCEPT);
 }
 
 #[test]
@@ -292,11 +315,11 @@ fn a_late_marker_of_the_epoch_under_verification_does_not_end_that_verification(
     // Transaction version 2: the marker of the last transaction bears the epoch in which the next one is being verified.
     for (bump, survives) in [(true, true), (false, false)] {
         let mut partition = Partition::new();
-        let guard = partition.states.begin_verification(T, PID, Sequence(0), ProducerEpoch(5), bump);
+        let guard = partition.states.begin_verification(T, PID, Sequence(0), ProducerEpoch(5), bump).unwrap();
         partition.mark(PID.0, 5, commit()).unwrap();
         let header = data(5, 0, 1).transactional().header();
         assert_eq!(partition.states.check_verified(T, &header, Origin::Client, guard).is_ok(), survives);
-        let guard = partition.states.begin_verification(T, PID, Sequence(0), ProducerEpoch(5), bump);
+        let guard = partition.states.begin_verification(T, PID, Sequence(0), ProducerEpoch(5), bump).unwrap();
         partition.mark(PID.0, 6, commit()).unwrap();
         let header = data(6, 0, 1).transactional().header();
         assert!(partition.states.check_verified(T, &header, Origin::Client, guard).is_err(), "a marker of a later epoch ends it");
@@ -314,7 +337,7 @@ fn plain_and_replicated_batches_need_no_guard() {
 #[test]
 fn while_a_batch_is_being_verified_a_later_one_waits() {
     let mut partition = Partition::new();
-    partition.states.begin_verification(T, PID, Sequence(0), ProducerEpoch(0), false);
+    partition.states.begin_verification(T, PID, Sequence(0), ProducerEpoch(0), false).unwrap();
     let refused = partition.client(data(0, 3, 1).transactional());
     assert!(matches!(refused, Err(ProducerError::SequenceAheadOfVerification { .. })));
     assert_eq!(partition.client(data(0, 0, 3).transactional()), ACCEPT);
@@ -338,13 +361,13 @@ fn at_the_bound_the_longest_idle_are_forgotten_but_no_open_transaction() {
 #[test]
 fn verifications_are_bounded_and_the_oldest_gives_way() {
     let mut partition = Partition::new();
-    let first = partition.states.begin_verification(T, PID, Sequence(0), ProducerEpoch(0), false);
+    let first = partition.states.begin_verification(T, PID, Sequence(0), ProducerEpoch(0), false).unwrap();
     let header = data(0, 0, 1).transactional().header();
     for other in 0..9_999 {
-        partition.states.begin_verification(T, ProducerId(10_000 + other), Sequence(0), ProducerEpoch(0), false);
+        partition.states.begin_verification(T, ProducerId(10_000 + other), Sequence(0), ProducerEpoch(0), false).unwrap();
     }
     assert_eq!(partition.states.check_verified(T, &header, Origin::Client, first), ACCEPT);
-    partition.states.begin_verification(T, ProducerId(5), Sequence(0), ProducerEpoch(0), false);
+    partition.states.begin_verification(T, ProducerId(5), Sequence(0), ProducerEpoch(0), false).unwrap();
     assert!(partition.states.check_verified(T, &header, Origin::Client, first).is_err());
 }
 

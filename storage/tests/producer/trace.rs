@@ -61,7 +61,7 @@ impl Partition {
             Some("verify") => {
                 let (pid, sequence, epoch, bump) = (next(words), next(words), next(words), next(words));
                 // The trace never lets a verification expire.
-                self.states.begin_verification(Millis(i64::MAX), ProducerId(pid), Sequence(sequence), ProducerEpoch(epoch), bump);
+                let _ = self.states.begin_verification(Millis(i64::MAX), ProducerId(pid), Sequence(sequence), ProducerEpoch(epoch), bump);
             }
             Some("reload") => self.reload(Millis(next(words))),
             other => panic!("{other:?}"),

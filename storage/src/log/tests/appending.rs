@@ -208,7 +208,7 @@ fn a_transactional_batch_needs_its_verification_when_that_is_asked_for() {
     let verified = |guard| TransactionCheck::Verified(guard);
     let refused = log.append_as_leader_checked(NOW, &bytes, EPOCH, AppendOrigin::Client, verified(None));
     assert!(matches!(refused, Err(AppendError::InvalidTxnState(_))));
-    let guard = log.producers_mut().begin_verification(NOW, ProducerId(1), Sequence(0), ProducerEpoch(0), true);
+    let guard = log.begin_verification(NOW, (ProducerId(1), ProducerEpoch(0)), Sequence(0), true).expect("begun");
     log.append_as_leader_checked(NOW, &bytes, EPOCH, AppendOrigin::Client, verified(guard)).expect("verified");
     log.append_as_leader_checked(NOW, &produced(1, 0, 1, 1, true), EPOCH, AppendOrigin::Client, verified(None)).expect("open already");
 }
