@@ -26,6 +26,7 @@ mod join_group;
 mod leave_group;
 mod list_groups;
 mod list_offsets;
+mod list_transactions;
 mod metadata;
 mod offset_commit;
 mod offset_delete;
@@ -239,6 +240,7 @@ pub static APIS: &[ApiEntry] = &[
     ApiEntry::of::<offset_delete::OffsetDelete>(),
     ApiEntry::of::<describe_cluster::DescribeCluster>(),
     ApiEntry::of::<describe_transactions::DescribeTransactions>(),
+    ApiEntry::of::<list_transactions::ListTransactions>(),
     ApiEntry::of::<consumer_group_heartbeat::ConsumerGroupHeartbeat>(),
     ApiEntry::of::<consumer_group_describe::ConsumerGroupDescribe>(),
     ApiEntry::of::<describe_topic_partitions::DescribeTopicPartitions>(),

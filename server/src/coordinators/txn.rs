@@ -14,7 +14,7 @@ use kafka_protocol::ResponseError;
 use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
 use kafka_protocol::messages::describe_transactions_response::TransactionState as DescribedTransaction;
 use kafka_protocol::messages::list_transactions_response::TransactionState as ListedTransaction;
-use kafka_protocol::messages::{EndTxnRequest, InitProducerIdRequest, ListTransactionsRequest, TopicName};
+use kafka_protocol::messages::{EndTxnRequest, InitProducerIdRequest, TopicName};
 use kafka_protocol::protocol::StrBytes;
 use ottla_coordinator::effects::Ticket;
 use ottla_coordinator::metadata::MetadataDelta;
@@ -186,11 +186,10 @@ impl TxnCoordinator {
         }
     }
 
-    /// The transactions of every shard here that pass the request's filters. A shard that still loads makes the whole answer
+    /// The transactions of every shard here that pass the filter. A shard that still loads makes the whole answer
     /// COORDINATOR_LOAD_IN_PROGRESS.
-    pub(crate) async fn list(&self, request: &ListTransactionsRequest) -> Result<Vec<ListedTransaction>, ResponseError> {
-        let filter = ListFilter::new(request)?;
-        let replies = self.runtime.run_all(|shard, now, ticket| shard.list(now, ticket, &filter)).await?;
+    pub(crate) async fn list(&self, filter: &ListFilter) -> Result<Vec<ListedTransaction>, ResponseError> {
+        let replies = self.runtime.run_all(|shard, now, ticket| shard.list(now, ticket, filter)).await?;
         let listed = replies.into_iter().flat_map(|reply| if let TxnReply::Listed(rows) = reply { rows } else { Vec::new() });
         Ok(listed.collect())
     }
