@@ -1,4 +1,4 @@
-//! OffsetCommit.
+//! OffsetCommit, and what TxnOffsetCommit shares with it.
 
 use super::super::classic;
 use super::super::consumer::commit::{CommitCheck, Committer};
@@ -38,7 +38,7 @@ pub(in super::super) fn handle(
         transactional: false,
         api_version: caller.api_version,
     };
-    match check_commit(hard, soft, &group, &committer).and_then(|check| accept(soft, now, &group, &check, request)) {
+    match decide(hard, soft, now, &group, &committer, request) {
         Ok((records, response)) => {
             classic::offsets_committed(soft, now, group.as_str(), committer.member_id);
             GroupEffects { records, replies: vec![(ticket, GroupReply::OffsetCommit(response))], commands: Vec::new() }
@@ -47,41 +47,16 @@ pub(in super::super) fn handle(
     }
 }
 
-/// Whether the group takes a commit from this one. One that names no generation begins a group.
-pub(super) fn check_commit<'a>(
-    hard: &'a Hard,
-    soft: &'a Soft,
-    group: &GroupId,
-    committer: &Committer<'_>,
-) -> Result<CommitCheck<'a>, ResponseError> {
-    match kind::find(hard, soft, group) {
-        Some(found) => found.check_commit(group, committer),
-        None if committer.epoch < 0 => Ok(CommitCheck::Any),
-        None if !committer.transactional && committer.api_version >= 9 => Err(ResponseError::GroupIdNotFound),
-        None => Err(ResponseError::IllegalGeneration),
-    }
-}
-
-/// An error of the whole request is written beside every partition.
-fn refuse(request: &OffsetCommitRequest, error: ResponseError) -> OffsetCommitResponse {
-    let topics = request.topics.iter().map(|topic| answer(topic, |_| error.code())).collect();
-    OffsetCommitResponse::default().with_topics(topics)
-}
-
-fn answer(topic: &OffsetCommitRequestTopic, mut error_code: impl FnMut(&OffsetCommitRequestPartition) -> i16) -> OffsetCommitResponseTopic {
-    let partitions = topic.partitions.iter().map(|partition| {
-        OffsetCommitResponsePartition::default().with_partition_index(partition.partition_index).with_error_code(error_code(partition))
-    });
-    OffsetCommitResponseTopic::default().with_name(topic.name.clone()).with_topic_id(topic.topic_id).with_partitions(partitions.collect())
-}
-
-fn accept(
+/// What a commit writes and how it is answered, or the error of the whole request.
+pub(super) fn decide(
+    hard: &Hard,
     soft: &Soft,
     now: Millis,
     group: &GroupId,
-    check: &CommitCheck<'_>,
+    committer: &Committer<'_>,
     request: &OffsetCommitRequest,
 ) -> Result<(Vec<GroupRecord>, OffsetCommitResponse), ResponseError> {
+    let check = check_commit(hard, soft, group, committer)?;
     let retention_ms = request.retention_time_ms;
     let expire_timestamp_ms = if retention_ms == DEFAULT_RETENTION { -1 } else { now.0.saturating_add(retention_ms) };
     let mut records = Vec::new();
@@ -89,6 +64,9 @@ fn accept(
     for topic in &request.topics {
         let name: Arc<str> = Arc::from(&*topic.name.0);
         let topic_id = topic_id(soft, &name, topic.topic_id);
+        if committer.transactional && topic_id.0.is_nil() && !check.is_any() {
+            return Err(ResponseError::IllegalGeneration);
+        }
         for partition in &topic.partitions {
             if !is_too_large(soft, partition.committed_metadata.as_deref()) {
                 check.partition(&name, topic_id, partition.partition_index).map_err(|error| error.error)?;
@@ -98,7 +76,8 @@ fn accept(
                     metadata: Arc::from(partition.committed_metadata.as_deref().unwrap_or_default()),
                     commit_timestamp_ms: now.0,
                     expire_timestamp_ms,
-                    topic_id,
+                    // Kafka 4.3 writes none in a transaction.
+                    topic_id: if committer.transactional { TopicId::default() } else { topic_id },
                 };
                 let (group, topic) = (group.clone(), Arc::clone(&name));
                 records.push(GroupRecord::OffsetCommit { group, topic, partition: partition.partition_index, value: Some(value) });
@@ -112,13 +91,36 @@ fn accept(
     Ok((records, response))
 }
 
+/// Whether the group takes a commit from this one. One that names no generation begins a group.
+fn check_commit<'a>(hard: &'a Hard, soft: &'a Soft, group: &GroupId, committer: &Committer<'_>) -> Result<CommitCheck<'a>, ResponseError> {
+    match kind::find(hard, soft, group) {
+        Some(found) => found.check_commit(group, committer),
+        None if committer.epoch < 0 => Ok(CommitCheck::Any),
+        None if !committer.transactional && committer.api_version >= 9 => Err(ResponseError::GroupIdNotFound),
+        None => Err(ResponseError::IllegalGeneration),
+    }
+}
+
+/// An error of the whole request is written beside every partition.
+pub(super) fn refuse(request: &OffsetCommitRequest, error: ResponseError) -> OffsetCommitResponse {
+    let topics = request.topics.iter().map(|topic| answer(topic, |_| error.code())).collect();
+    OffsetCommitResponse::default().with_topics(topics)
+}
+
+fn answer(topic: &OffsetCommitRequestTopic, mut error_code: impl FnMut(&OffsetCommitRequestPartition) -> i16) -> OffsetCommitResponseTopic {
+    let partitions = topic.partitions.iter().map(|partition| {
+        OffsetCommitResponsePartition::default().with_partition_index(partition.partition_index).with_error_code(error_code(partition))
+    });
+    OffsetCommitResponseTopic::default().with_name(topic.name.clone()).with_topic_id(topic.topic_id).with_partitions(partitions.collect())
+}
+
 /// The id that the request names, else that of the topic with this name, else nil.
-pub(super) fn topic_id(soft: &Soft, name: &str, requested: Uuid) -> TopicId {
+fn topic_id(soft: &Soft, name: &str, requested: Uuid) -> TopicId {
     if requested.is_nil() { soft.image.topics().by_name(name).map(|topic| topic.id).unwrap_or_default() } else { TopicId(requested) }
 }
 
 /// Kafka counts the characters of a Java string, though the key says bytes.
-pub(super) fn is_too_large(soft: &Soft, metadata: Option<&str>) -> bool {
+fn is_too_large(soft: &Soft, metadata: Option<&str>) -> bool {
     let max = soft.settings.offset_metadata_max_bytes;
     metadata.is_some_and(|text| text.len() > max && text.encode_utf16().count() > max)
 }

@@ -1,28 +1,25 @@
-//! TxnOffsetCommit: the same records in a transactional batch; they count once its end marker is replayed.
+//! TxnOffsetCommit: a commit whose records count once their transaction's end marker is replayed.
 //!
-//! The shell appends these records under the producer's id and replays them with `replay_transactional`.
+//! The shell appends the records under the producer's id and replays them with `replay_transactional`.
 
-use super::super::consumer::commit::{CommitCheck, Committer};
+use super::super::consumer::commit::Committer;
 use super::super::hard::Hard;
 use super::super::names::GroupId;
-use super::super::records::{GroupRecord, OffsetCommitValue};
 use super::super::soft::Soft;
 use super::super::{Caller, GroupEffects, GroupReply};
-use super::commit::{check_commit, is_too_large, topic_id};
-use super::size;
+use super::commit::{decide, refuse};
 use crate::effects::Ticket;
-use crate::metadata::TopicId;
 use crate::timers::Millis;
 use kafka_protocol::ResponseError;
+use kafka_protocol::messages::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
+use kafka_protocol::messages::offset_commit_response::{OffsetCommitResponsePartition, OffsetCommitResponseTopic};
 use kafka_protocol::messages::txn_offset_commit_request::{TxnOffsetCommitRequestPartition, TxnOffsetCommitRequestTopic};
 use kafka_protocol::messages::txn_offset_commit_response::{TxnOffsetCommitResponsePartition, TxnOffsetCommitResponseTopic};
-use kafka_protocol::messages::{TxnOffsetCommitRequest, TxnOffsetCommitResponse};
-use std::sync::Arc;
-use uuid::Uuid;
+use kafka_protocol::messages::{OffsetCommitRequest, OffsetCommitResponse, TxnOffsetCommitRequest, TxnOffsetCommitResponse};
 
 pub(in super::super) fn handle(
     hard: &Hard,
-    soft: &mut Soft,
+    soft: &Soft,
     now: Millis,
     ticket: Ticket,
     caller: &Caller<'_>,
@@ -36,66 +33,33 @@ pub(in super::super) fn handle(
         transactional: true,
         api_version: caller.api_version,
     };
-    match check_commit(hard, soft, &group, &committer).and_then(|check| accept(soft, now, &group, &check, request)) {
-        Ok((records, response)) => {
-            GroupEffects { records, replies: vec![(ticket, GroupReply::TxnOffsetCommit(response))], commands: Vec::new() }
-        }
-        Err(error) => GroupEffects::reply(ticket, GroupReply::TxnOffsetCommit(refuse(request, error))),
-    }
-}
-
-fn refuse(request: &TxnOffsetCommitRequest, error: ResponseError) -> TxnOffsetCommitResponse {
-    // Producers know nothing of member epochs.
-    let error = if error == ResponseError::StaleMemberEpoch { ResponseError::IllegalGeneration } else { error };
-    let topics = request.topics.iter().map(|topic| answer(topic, |_| error.code())).collect();
-    TxnOffsetCommitResponse::default().with_topics(topics)
-}
-
-fn answer(
-    topic: &TxnOffsetCommitRequestTopic,
-    mut error_code: impl FnMut(&TxnOffsetCommitRequestPartition) -> i16,
-) -> TxnOffsetCommitResponseTopic {
-    let partitions = topic.partitions.iter().map(|partition| {
-        TxnOffsetCommitResponsePartition::default().with_partition_index(partition.partition_index).with_error_code(error_code(partition))
+    let commit = OffsetCommitRequest::default().with_topics(request.topics.iter().map(plain).collect());
+    let (records, response) = decide(hard, soft, now, &group, &committer, &commit).unwrap_or_else(|error| {
+        // Producers know nothing of member epochs.
+        let error = if error == ResponseError::StaleMemberEpoch { ResponseError::IllegalGeneration } else { error };
+        (Vec::new(), refuse(&commit, error))
     });
-    TxnOffsetCommitResponseTopic::default().with_name(topic.name.clone()).with_partitions(partitions.collect())
+    GroupEffects { records, replies: vec![(ticket, GroupReply::TxnOffsetCommit(transactional(response)))], commands: Vec::new() }
 }
 
-fn accept(
-    soft: &Soft,
-    now: Millis,
-    group: &GroupId,
-    check: &CommitCheck<'_>,
-    request: &TxnOffsetCommitRequest,
-) -> Result<(Vec<GroupRecord>, TxnOffsetCommitResponse), ResponseError> {
-    let mut records = Vec::new();
-    let mut response = TxnOffsetCommitResponse::default();
-    for topic in &request.topics {
-        let name: Arc<str> = Arc::from(&*topic.name.0);
-        let id = topic_id(soft, &name, Uuid::nil());
-        if id.0.is_nil() && !check.is_any() {
-            return Err(ResponseError::IllegalGeneration);
-        }
-        for partition in &topic.partitions {
-            if !is_too_large(soft, partition.committed_metadata.as_deref()) {
-                check.partition(&name, id, partition.partition_index).map_err(|error| error.error)?;
-                let value = OffsetCommitValue {
-                    offset: partition.committed_offset,
-                    leader_epoch: partition.committed_leader_epoch,
-                    metadata: Arc::from(partition.committed_metadata.as_deref().unwrap_or_default()),
-                    commit_timestamp_ms: now.0,
-                    expire_timestamp_ms: -1,
-                    // Kafka 4.3 writes none here.
-                    topic_id: TopicId::default(),
-                };
-                let (group, topic) = (group.clone(), Arc::clone(&name));
-                records.push(GroupRecord::OffsetCommit { group, topic, partition: partition.partition_index, value: Some(value) });
-            }
-        }
-        response.topics.push(answer(topic, |partition| {
-            if is_too_large(soft, partition.committed_metadata.as_deref()) { ResponseError::OffsetMetadataTooLarge.code() } else { 0 }
-        }));
-    }
-    size::check_commits(soft, &records)?;
-    Ok((records, response))
+fn plain(topic: &TxnOffsetCommitRequestTopic) -> OffsetCommitRequestTopic {
+    let partition = |partition: &TxnOffsetCommitRequestPartition| {
+        OffsetCommitRequestPartition::default()
+            .with_partition_index(partition.partition_index)
+            .with_committed_offset(partition.committed_offset)
+            .with_committed_leader_epoch(partition.committed_leader_epoch)
+            .with_committed_metadata(partition.committed_metadata.clone())
+    };
+    OffsetCommitRequestTopic::default().with_name(topic.name.clone()).with_partitions(topic.partitions.iter().map(partition).collect())
+}
+
+fn transactional(response: OffsetCommitResponse) -> TxnOffsetCommitResponse {
+    let partition = |partition: OffsetCommitResponsePartition| {
+        TxnOffsetCommitResponsePartition::default().with_partition_index(partition.partition_index).with_error_code(partition.error_code)
+    };
+    let topic = |topic: OffsetCommitResponseTopic| {
+        let partitions = topic.partitions.into_iter().map(partition).collect();
+        TxnOffsetCommitResponseTopic::default().with_name(topic.name).with_partitions(partitions)
+    };
+    TxnOffsetCommitResponse::default().with_topics(response.topics.into_iter().map(topic).collect())
 }
