@@ -2,6 +2,7 @@
 
 use super::{Cell, CoordinatorShard, Inner, Phase, end_of};
 use crate::errors::PartitionError;
+use crate::partition::{Partition, WakeAt};
 use ottla_coordinator::metadata::image::MetadataImage;
 use ottla_storage::batch::{BatchView, EndTransactionMarker, records, split};
 use ottla_storage::{Offset, StorageError};
@@ -105,10 +106,14 @@ impl<S: CoordinatorShard> Inner<S> {
         let state = &mut *guard;
         let Phase::Loading(missed) = &mut state.phase else { return };
         let missed = std::mem::take(missed);
-        if let Err(error) = outcome {
-            tracing::error!(%error, "{}-{} cannot be loaded; what it holds is not served until the broker restarts", S::TOPIC, cell.index);
-            state.phase = Phase::Failed;
-            return;
+        match outcome {
+            // What was read may not be committed yet: nothing is told, and nothing asked of the world, before it is.
+            Ok(end) => state.uncommitted = Some(WakeAt::HighWatermark(end)),
+            Err(error) => {
+                tracing::error!(%error, "{}-{} cannot be loaded; what it holds is not served until the broker restarts", S::TOPIC, cell.index);
+                state.phase = Phase::Failed;
+                return;
+            }
         }
         let now = self.now();
         let effects = shard.on_loaded(now);
@@ -123,8 +128,8 @@ impl<S: CoordinatorShard> Inner<S> {
     }
 }
 
-/// Hands the whole log to the shard, record by record.
-fn replay<S: CoordinatorShard>(partition: &super::Partition, shard: &mut S, buffer_bytes: u64) -> Result<(), LoadError> {
+/// Hands the whole log to the shard, record by record. Returns its end.
+fn replay<S: CoordinatorShard>(partition: &Partition, shard: &mut S, buffer_bytes: u64) -> Result<Offset, LoadError> {
     let (mut at, end) = end_of(partition).ok_or(LoadError::Closed)?;
     let mut bytes = Vec::new();
     while at < end {
@@ -147,7 +152,7 @@ fn replay<S: CoordinatorShard>(partition: &super::Partition, shard: &mut S, buff
         }
         at = plan.next_offset;
     }
-    Ok(())
+    Ok(end)
 }
 
 fn replay_batch<S: CoordinatorShard>(view: &BatchView<'_>, from: Offset, shard: &mut S) -> Result<(), LoadError> {

@@ -279,7 +279,7 @@ impl<S: CoordinatorShard> Runtime<S> {
         self.inner.submit(cell.ok_or(ResponseError::NotCoordinator)?, None, handler).map(drop)
     }
 
-    /// Writes the end of a transaction into the log of a shard, which hears of it at once.
+    /// Writes the end of a transaction into the log of a shard, which hears of it at once. What the log refuses leaves the shard as it is.
     pub(crate) fn write_marker(
         &self,
         place: i32,
@@ -292,7 +292,16 @@ impl<S: CoordinatorShard> Runtime<S> {
         let mut state = self.inner.lock(cell);
         let state = &mut *state;
         let Phase::Active(shard) = &mut state.phase else { return Err(state.phase.refusal()) };
-        let at = write(&cell.partition).map_err(|error| error.response_error())?;
+        let at = match write(&cell.partition) {
+            Ok(at) => at,
+            Err(error) => {
+                let told = error.response_error();
+                if matches!(error, PartitionError::Storage(_)) {
+                    self.inner.distrust(cell, state, &error);
+                }
+                return Err(told);
+            }
+        };
         shard.replay_marker(producer_id, committed);
         if at.is_some() {
             state.uncommitted = at;
@@ -489,10 +498,7 @@ impl<S: CoordinatorShard> Inner<S> {
                     }
                     return;
                 }
-                Err(error) => {
-                    tracing::warn!(%error, "{}-{} cannot be written; the shard is loaded again", S::TOPIC, cell.index);
-                    return self.reload(cell, state, coordinator_error(error.response_error()));
-                }
+                Err(error) => return self.distrust(cell, state, &error),
             }
         }
         if state.uncommitted.is_some_and(|at| matches!(cell.partition.reached(at), Ok(true))) {
@@ -597,6 +603,12 @@ impl<S: CoordinatorShard> Inner<S> {
             Phase::Failed | Phase::Unloaded => {}
         }
         self.release(guard);
+    }
+
+    /// After an append that failed nobody knows what the log holds.
+    fn distrust(&self, cell: &Arc<Cell<S>>, state: &mut CellState<S>, error: &PartitionError) {
+        tracing::warn!(%error, "{}-{} cannot be written; the shard is loaded again", S::TOPIC, cell.index);
+        self.reload(cell, state, coordinator_error(error.response_error()));
     }
 
     /// Forgets the shard and reads it back from its log.

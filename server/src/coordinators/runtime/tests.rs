@@ -1,3 +1,6 @@
+mod commands;
+mod transactions;
+
 use super::*;
 use crate::partition::PartitionConfig;
 use ottla_coordinator::timers::Timers;
@@ -9,6 +12,9 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
+/// A shard that has this name writes nothing when it is loaded.
+const LOADS_QUIETLY: &str = "loads quietly";
+
 /// A shard that keeps numbers by name.
 #[derive(Debug, Default)]
 struct Register {
@@ -16,6 +22,7 @@ struct Register {
     pending: BTreeMap<i64, Vec<(String, i64)>>,
     waiting: Vec<Ticket>,
     timers: Timers<&'static str>,
+    commands_of_timer: Vec<&'static str>,
     images: usize,
 }
 
@@ -40,13 +47,16 @@ impl Register {
 impl Shard for Register {
     type Record = (String, i64);
     type Reply = i64;
-    type Command = ();
+    type Command = &'static str;
 
     fn replay(&mut self, (name, number): &(String, i64)) {
         self.numbers.insert(name.clone(), *number);
     }
 
     fn on_loaded(&mut self, _now: Millis) -> RegisterEffects {
+        if self.numbers.contains_key(LOADS_QUIETLY) {
+            return Effects::default();
+        }
         Effects { records: vec![("loads".to_owned(), self.numbers.get("loads").unwrap_or(&0) + 1)], ..Effects::default() }
     }
 
@@ -60,7 +70,8 @@ impl Shard for Register {
 
     fn handle_timeout(&mut self, now: Millis) -> RegisterEffects {
         self.timers.pop_expired(now);
-        Effects { replies: self.waiting.drain(..).map(|ticket| (ticket, now.0)).collect(), ..Effects::default() }
+        let commands = std::mem::take(&mut self.commands_of_timer);
+        Effects { replies: self.waiting.drain(..).map(|ticket| (ticket, now.0)).collect(), commands, ..Effects::default() }
     }
 }
 
@@ -98,12 +109,23 @@ impl CoordinatorShard for Register {
     }
 }
 
+/// What the shard asked of the world, and what must be committed before.
+#[derive(Debug, Default)]
+struct Mailbox(Mutex<Vec<Errand<&'static str>>>);
+
+impl Courier<&'static str> for Mailbox {
+    fn deliver(&self, errand: Errand<&'static str>) {
+        self.0.lock().unwrap().push(errand);
+    }
+}
+
 /// One shard on a simulated disk; flushes happen when the story says so.
 struct Story {
     disk: FaultyDisk,
     clock: Clock,
     runtime: Runtime<Register>,
     partition: Arc<Partition>,
+    mailbox: Arc<Mailbox>,
     tokio: tokio::runtime::Runtime,
 }
 
@@ -113,6 +135,10 @@ impl Story {
     }
 
     fn on(disk: FaultyDisk, log: LogConfig) -> Self {
+        Self::reading(disk, log, 1 << 20)
+    }
+
+    fn reading(disk: FaultyDisk, log: LogConfig, load_buffer_bytes: u64) -> Self {
         let id = LogId { topic: Register::TOPIC.to_owned(), topic_id: Uuid::from_u128(7), partition: 0 };
         let config = PartitionConfig { log: Arc::new(log), min_insync_replicas: 1 };
         let start = Offset(0);
@@ -124,16 +150,18 @@ impl Story {
         let flusher = Arc::new(Flusher::new());
         flusher.stop();
         let clock = Clock::manual(1_000);
+        let mailbox = Arc::new(Mailbox::default());
+        let courier: Arc<dyn Courier<&'static str>> = mailbox.clone();
         let config = RuntimeConfig {
             settings: Arc::new(()),
             compression: Compression::None,
             commit_timeout: Duration::from_secs(5),
-            load_buffer_bytes: 1 << 20,
-            courier: None,
+            load_buffer_bytes,
+            courier: Some(courier),
         };
         let runtime = Runtime::start(config, clock.clone(), flusher).unwrap();
         let tokio = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-        Self { disk, clock, runtime, partition, tokio }
+        Self { disk, clock, runtime, partition, mailbox, tokio }
     }
 
     /// With the shard loaded here and now.
