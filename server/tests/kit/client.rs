@@ -221,6 +221,14 @@ impl Client {
         answer.responses.remove(0).partitions.remove(0)
     }
 
+    /// Fetches one partition as a reader of committed records, without a session.
+    pub fn fetch_committed(&mut self, topic: &str, partition: i32, fetch: &FetchOne) -> PartitionData {
+        let topic = FetchTopic::default().with_topic(name(topic)).with_partitions(vec![fetch.partition(partition)]);
+        let mut answer = self.ask(12, &fetch.request(topic).with_isolation_level(1));
+        assert_eq!(answer.error_code, 0);
+        answer.responses.remove(0).partitions.remove(0)
+    }
+
     /// All records of a partition below the high watermark, one fetch after the other.
     pub fn read(&mut self, topic: &str, partition: i32) -> Vec<Seen> {
         let mut all: Vec<Seen> = Vec::new();

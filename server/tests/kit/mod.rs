@@ -10,6 +10,7 @@ mod client;
 mod disks;
 pub mod groups;
 mod records;
+pub mod transactions;
 
 pub use client::{Client, FetchOne, name};
 pub use disks::GatedDisk;

@@ -10,6 +10,7 @@ mod group_hostile;
 mod groups;
 mod hostile;
 mod idempotence;
+mod isolation;
 #[path = "../kit/mod.rs"]
 mod kit;
 mod leaders;

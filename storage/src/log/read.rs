@@ -72,21 +72,24 @@ impl PartitionLog {
         self.segments.get(index + 1).map_or(self.log_end_offset(), |next| next.base_offset())
     }
 
-    /// Transactions aborted that have records in `from..up_to`.
+    /// Transactions aborted that have records in `from..up_to`, by their first offset.
     pub fn aborted_transactions(&self, from: Offset, up_to: Offset) -> Result<Vec<AbortedTransaction>, StorageError> {
         self.refuse_unless_readable()?;
         let mut found = Vec::new();
-        for index in self.segment_index(from)..self.segments.len() {
+        'segments: for index in self.segment_index(from)..self.segments.len() {
             for transaction in self.aborted_in(index)? {
                 if transaction.last_offset >= from && transaction.first_offset < up_to {
                     found.push(transaction);
                 }
                 // Everything that began below has been decided by here.
                 if transaction.last_stable_offset >= up_to {
-                    return Ok(found);
+                    break 'segments;
                 }
             }
         }
+        // The index has them by their ends. Readers take them from the front while they go through the records, and not every client
+        // sorts what it gets.
+        found.sort_unstable_by_key(|transaction| transaction.first_offset);
         Ok(found)
     }
 }

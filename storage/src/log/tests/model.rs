@@ -244,10 +244,11 @@ impl Life {
         let unstable = (10..13).filter_map(|id| self.open_transaction(id)).min();
         assert_eq!(self.log.last_stable_offset(), unstable.map_or(end, |first| first.max(start)));
         let aborted = self.log.aborted_transactions(start, end).expect("listed");
-        let expected: Vec<_> = readable
+        let mut expected: Vec<_> = readable
             .iter()
             .filter_map(|kept| kept.aborted_from.map(|first| (kept.header.producer_id(), first, kept.header.last_offset())))
             .collect();
+        expected.sort_by_key(|(_, first, _)| *first);
         assert_eq!(aborted.iter().map(|t| (t.producer_id, t.first_offset, t.last_offset)).collect::<Vec<_>>(), expected);
 
         // Epochs of the records that are there.
