@@ -234,6 +234,9 @@ class KafkaPython(Member):
                 member.gone("lost", numbers(lost))
 
         self.consumer.subscribe([TOPIC], listener=Listener())
+        # Wait for the topic before the first join. Otherwise its metadata comes later and begins a rebalance that may never be finished:
+        # DESIGN.md, known limits of clients.
+        self.consumer.partitions_for_topic(TOPIC)
 
     def place(self, partition):
         return self.lib.TopicPartition(TOPIC, partition)
@@ -242,7 +245,8 @@ class KafkaPython(Member):
         return {self.place(partition): self.lib.OffsetAndMetadata(offset, "", -1) for partition, offset in offsets.items()}
 
     def poll(self):
-        batches = self.consumer.poll(timeout_ms=int(POLL_SECONDS * 1000))
+        # Longer than a rebalance takes: one that poll() has to leave half done goes wrong in several ways (DESIGN.md).
+        batches = self.consumer.poll(timeout_ms=1000)
         return [(record.partition, record.offset, record.key, record.value) for batch in batches.values() for record in batch]
 
     def commit_sync(self, offsets):

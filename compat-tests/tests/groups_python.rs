@@ -13,11 +13,11 @@ fn confluent_kafka_lives_through_everything_else() {
     play_in_full(&[&ROLLING, &STATIC, &KILLED, &STOPPED, &OBEYS], &CONFLUENT);
 }
 
-/// Open: under load a kafka-python 3.0.12 leader sometimes stops after its SyncGroup, whose record the broker has written; not explained
-/// yet, so it is played on demand only.
+/// A kafka-python whose `poll()` times out within a rebalance may stop for good or read again; its member sees to it that none does (DESIGN.md,
+/// known limits of clients).
 #[test]
 fn kafka_python_members_come_and_go() {
-    play_in_full(&[&COME_AND_GO], &KAFKA_PYTHON);
+    play(&COME_AND_GO, &KAFKA_PYTHON);
 }
 
 #[test]

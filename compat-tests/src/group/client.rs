@@ -100,8 +100,9 @@ pub static CONFLUENT: Client = python(
     || python_member("confluent"),
 );
 
-/// kafka-python with its defaults.
-pub static KAFKA_PYTHON: Client = python("kafka-python", DEFAULTS, false, || python_member("kafka-python"));
+/// kafka-python with its defaults; its automatic commit may be skipped before a rebalance.
+pub static KAFKA_PYTHON: Client =
+    Client { clean_commit: "revoke", ..python("kafka-python", DEFAULTS, false, || python_member("kafka-python")) };
 
 /// aiokafka with its defaults.
 pub static AIOKAFKA: Client = python("aiokafka", DEFAULTS, false, || python_member("aiokafka"));
