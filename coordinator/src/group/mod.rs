@@ -174,7 +174,7 @@ impl GroupShard {
         caller: &Caller<'_>,
         request: &TxnOffsetCommitRequest,
     ) -> GroupEffects {
-        offsets::txn_commit::handle(&self.hard, &mut self.soft, now, ticket, caller, request)
+        offsets::txn_commit::handle(&self.hard, &self.soft, now, ticket, caller, request)
     }
 
     /// One group of an OffsetFetch; no topics means all of them.

@@ -10,11 +10,10 @@
 
 use super::hard::{Hard, Transaction, TransactionalId};
 use super::soft::Soft;
-use super::{Partitions, PartitionsOfProducer, TransactionState, TxnEffects, TxnReply, write};
+use super::{Partitions, PartitionsOfProducer, TransactionState, TxnEffects, TxnReply, VerifiedPartitions, write};
 use crate::effects::Ticket;
 use crate::timers::Millis;
 use kafka_protocol::ResponseError;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub(super) fn handle(hard: &Hard, soft: &mut Soft, now: Millis, ticket: Ticket, request: &PartitionsOfProducer<'_>) -> TxnEffects {
@@ -49,15 +48,13 @@ pub(super) fn verify(hard: &Hard, ticket: Ticket, request: &PartitionsOfProducer
     TxnEffects::reply(ticket, TxnReply::Verified(find(hard, request)))
 }
 
-type Found = BTreeMap<(Arc<str>, i32), Option<ResponseError>>;
-
-fn find(hard: &Hard, request: &PartitionsOfProducer<'_>) -> Result<Found, ResponseError> {
+fn find(hard: &Hard, request: &PartitionsOfProducer<'_>) -> Result<VerifiedPartitions, ResponseError> {
     let current = known(hard, request)?;
     check_producer(current, request)?;
     if current.state.is_prepared() {
         return Err(ResponseError::ConcurrentTransactions);
     }
-    let mut found = Found::new();
+    let mut found = VerifiedPartitions::new();
     for (topic, partitions) in request.partitions {
         let added = current.partitions.get(topic);
         for partition in partitions {

@@ -72,6 +72,9 @@ impl TransactionVersion {
 /// Partitions of a transaction, by topic name.
 pub type Partitions = BTreeMap<Arc<str>, BTreeSet<i32>>;
 
+/// Which partitions are in a transaction: an error for each one that is not.
+pub type VerifiedPartitions = BTreeMap<(Arc<str>, i32), Option<ResponseError>>;
+
 /// Partitions that a producer wants in its transaction, or wants to know in it: AddPartitionsToTxn, AddOffsetsToTxn, and what Produce
 /// and TxnOffsetCommit ask on the producer's behalf.
 #[derive(Clone, Debug)]
@@ -122,7 +125,7 @@ pub enum TxnReply {
     /// Partitions were added (or were in the transaction already).
     Added(Result<(), ResponseError>),
     /// Which of the partitions are in the transaction: an error by partition, none when it is.
-    Verified(Result<BTreeMap<(Arc<str>, i32), Option<ResponseError>>, ResponseError>),
+    Verified(Result<VerifiedPartitions, ResponseError>),
     /// EndTxn; the producer of the next transaction with transaction version 2.
     EndTxn(Result<Option<ProducerIdAndEpoch>, ResponseError>),
     /// One transactional id of a DescribeTransactions.

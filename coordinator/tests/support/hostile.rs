@@ -1,11 +1,13 @@
 //! What must hold for any bytes that stand where records are expected. Called by property tests and by the fuzzer.
 #![allow(dead_code)] // Each caller has one log in mind.
 
+use ottla_coordinator::effects::Ticket;
 use ottla_coordinator::group::{GroupRecord, GroupSettings, GroupShard};
 use ottla_coordinator::metadata::records::control::ControlRecord;
 use ottla_coordinator::metadata::{BrokerId, MetadataDelta, MetadataImage, MetadataRecord, MetadataShard, image_records};
 use ottla_coordinator::shard::Shard;
 use ottla_coordinator::timers::Millis;
+use ottla_coordinator::txn::{TransactionRecord, TxnCommand, TxnEffects, TxnSettings, TxnShard};
 use std::sync::Arc;
 
 /// Takes `data` as a log: one length byte, then a record's bytes, again and again. What decodes is replayed.
@@ -77,5 +79,42 @@ pub(crate) fn group_log(data: &[u8]) {
         effects.records.iter().for_each(|record| shard.replay(record));
         let Some(deadline) = shard.next_deadline() else { break };
         effects = shard.handle_timeout(deadline);
+    }
+}
+
+/// Takes `data` as a log like `group_log`'s. What decodes is replayed; then the shard starts, everything it decides is carried out, and it
+/// lives through its first deadlines.
+pub(crate) fn transaction_log(data: &[u8]) {
+    let mut shard = TxnShard::new(Arc::new(TxnSettings::default()), Arc::new(MetadataImage::default()));
+    let mut rest = data;
+    while let Some((key_length, behind)) = rest.split_first() {
+        let (key, behind) = behind.split_at(behind.len().min(usize::from(*key_length)));
+        let Some((value_length, behind)) = behind.split_first() else { break };
+        let value_size = if *value_length == 255 { 0 } else { usize::from(*value_length) };
+        let (value, behind) = behind.split_at(behind.len().min(value_size));
+        rest = behind;
+        let Ok(Some(record)) = TransactionRecord::decode(key, (*value_length != 255).then_some(value)) else { continue };
+        let (key, value) = record.encode().expect("nothing grows by being read");
+        let again = TransactionRecord::decode(&key, value.as_deref()).expect("our own bytes");
+        assert_eq!(again, Some(record.clone()), "written and read again");
+        shard.replay(&record);
+    }
+    let now = Millis(1_000_000);
+    let mut effects = shard.on_loaded(now);
+    for _ in 0..100 {
+        carry_out(&mut shard, now, effects);
+        let Some(deadline) = shard.next_deadline() else { break };
+        effects = shard.handle_timeout(deadline);
+    }
+}
+
+fn carry_out(shard: &mut TxnShard, now: Millis, effects: TxnEffects) {
+    effects.records.iter().for_each(|record| shard.replay(record));
+    for command in effects.commands {
+        let done = match command {
+            TxnCommand::WriteMarkers(markers) => shard.markers_written(now, Ticket(0), &markers),
+            TxnCommand::AbortExpired(id) => shard.abort_expired(now, Ticket(0), &id, Some(1)),
+        };
+        carry_out(shard, now, done);
     }
 }

@@ -21,12 +21,12 @@ use ottla_coordinator::metadata::MetadataDelta;
 use ottla_coordinator::metadata::image::MetadataImage;
 use ottla_coordinator::partitioner::partition_for;
 use ottla_coordinator::timers::Millis;
+pub(crate) use ottla_coordinator::txn::VerifiedPartitions;
 use ottla_coordinator::txn::{
     ListFilter, PartitionsOfProducer, ProducerIdAndEpoch, TransactionRecord, TransactionVersion, TxnEffects, TxnReply, TxnSettings,
     TxnShard,
 };
 use ottla_storage::batch::compression::Compression;
-use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -64,9 +64,6 @@ impl CoordinatorShard for TxnShard {
         self.on_new_image(image)
     }
 }
-
-/// An error by topic and partition, none for a partition that is in the transaction.
-pub(crate) type VerifiedPartitions = BTreeMap<(Arc<str>, i32), Option<ResponseError>>;
 
 /// All transaction shards of this broker.
 #[derive(Clone, Debug)]

@@ -222,3 +222,20 @@ pub(super) fn end_request(producer: ProducerIdAndEpoch, committed: bool) -> EndT
         .with_producer_epoch(producer.epoch)
         .with_committed(committed)
 }
+
+/// An id that stands in a state, with partitions where there may be some.
+pub(super) fn standing(state: TransactionState, producer: ProducerIdAndEpoch) -> Transaction {
+    let is_open = state == TransactionState::Ongoing || state.is_prepared();
+    Transaction {
+        producer,
+        previous_producer_id: producer.id,
+        next_producer_id: -1,
+        last_epoch: -1,
+        timeout_ms: TIMEOUT_MS,
+        state,
+        partitions: if is_open { partitions(&[("a", &[0, 1]), ("b", &[7])]) } else { Partitions::new() },
+        start_ms: if state == TransactionState::Empty { -1 } else { 900 },
+        last_update_ms: 1_000,
+        client_version: TransactionVersion(0),
+    }
+}
