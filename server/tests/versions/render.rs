@@ -205,6 +205,41 @@ impl Tidy for InitProducerIdResponse {
     }
 }
 
+impl Tidy for EndTxnResponse {}
+
+impl Tidy for AddPartitionsToTxnResponse {
+    fn tidy(&mut self, _: &Words) {
+        // A hash map's order, but for a request that was not looked into.
+        let of_client = std::iter::once(&mut self.results_by_topic_v3_and_below);
+        for topics in of_client.chain(self.results_by_transaction.iter_mut().map(|result| &mut result.topic_results)) {
+            topics.sort_by_key(|topic| topic.name.clone());
+            for topic in topics {
+                topic.results_by_partition.sort_by_key(|row| row.partition_index);
+            }
+        }
+        self.results_by_transaction.sort_by_key(|result| result.transactional_id.clone());
+    }
+}
+
+impl Tidy for DescribeProducersResponse {
+    fn tidy(&mut self, _: &Words) {
+        for producer in self.topics.iter_mut().flat_map(|topic| &mut topic.partitions).flat_map(|row| &mut row.active_producers) {
+            // The stories' own begin at 9001; the others were given by the broker.
+            if producer.producer_id.0 < 9001 {
+                producer.producer_id.0 = 0;
+            }
+            // The broker's clock.
+            if producer.last_timestamp > 1_750_000_000_000 {
+                producer.last_timestamp = 0;
+            }
+        }
+        // A hash map's order.
+        for partition in self.topics.iter_mut().flat_map(|topic| &mut topic.partitions) {
+            partition.active_producers.sort_by_key(|producer| producer.producer_id);
+        }
+    }
+}
+
 impl Tidy for FindCoordinatorResponse {}
 impl Tidy for SyncGroupResponse {}
 impl Tidy for HeartbeatResponse {}
