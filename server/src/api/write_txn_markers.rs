@@ -65,7 +65,7 @@ fn refuse(ctx: &RequestContext, request: &WriteTxnMarkersRequest) -> Option<Resp
     if !ctx.allows(Operation::Alter, Resource::Cluster) && !ctx.allows(Operation::ClusterAction, Resource::Cluster) {
         return Some(ResponseError::ClusterAuthorizationFailed);
     }
-    let nobody = request.markers.iter().any(|marker| marker.producer_id.0 < 0 || marker.producer_epoch < 0);
+    let nobody = request.markers.iter().any(|marker| marker.producer_id.0 == -1 || marker.producer_epoch == -1);
     nobody.then_some(ResponseError::UnknownServerError)
 }
 

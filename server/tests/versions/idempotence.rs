@@ -79,8 +79,23 @@ fn wrap(talk: &mut Talk) {
     log.send(talk, "across the end, a gap", 9002, 0, 4, 1);
 }
 
+fn plain() -> InitProducerIdRequest {
+    InitProducerIdRequest::default().with_transactional_id(None).with_producer_id(ProducerId(-1)).with_producer_epoch(-1)
+}
+
+/// A producer id that nobody has. Asks as long as a new Apache Kafka has none to give.
+pub(super) fn fresh_producer(talk: &mut Talk) -> i64 {
+    for _ in 0..20_000 {
+        let answer = talk.quietly(4, &plain());
+        if answer.error_code == 0 {
+            return answer.producer_id.0;
+        }
+    }
+    panic!("no producer ids");
+}
+
 fn init(talk: &mut Talk) {
-    let plain = InitProducerIdRequest::default().with_producer_id(ProducerId(-1)).with_producer_epoch(-1);
+    let plain = plain();
     talk.ask("plain", &plain.clone().with_transaction_timeout_ms(60_000));
     talk.ask("plain, no timeout", &plain.clone().with_transaction_timeout_ms(0));
     talk.ask("plain, the largest timeout", &plain.clone().with_transaction_timeout_ms(i32::MAX));

@@ -9,6 +9,7 @@ mod cluster;
 mod committed;
 mod configs;
 mod consumers;
+mod exactly_once;
 mod fetch;
 mod groups;
 mod idempotence;
@@ -17,11 +18,11 @@ mod metadata;
 mod migration;
 mod offsets;
 mod produce;
-mod producers;
 mod render;
 mod sessions;
 mod talk;
 mod topics;
+mod transactions;
 
 pub(crate) use talk::{Book, Talk};
 
@@ -41,10 +42,11 @@ const fn story(name: &'static str, versions: std::ops::RangeInclusive<i16>, tell
 /// Tells every story whose name contains `only` to the broker at `address`. `strict`: the broker's bytes are also what our encoder makes of them.
 pub(crate) fn tell_all(address: SocketAddr, strict: bool, only: &str) -> Book {
     let mut book = Book::default();
+    // The first producer id of a broker is 0, which stands for none in what follows.
+    idempotence::fresh_producer(&mut Talk::new(address, strict, "producer 0", 0, &mut book));
     let all = [
         produce::STORIES,
         idempotence::STORIES,
-        producers::STORIES,
         fetch::STORIES,
         sessions::STORIES,
         offsets::STORIES,
@@ -57,6 +59,8 @@ pub(crate) fn tell_all(address: SocketAddr, strict: bool, only: &str) -> Book {
         committed::STORIES,
         consumers::STORIES,
         migration::STORIES,
+        transactions::STORIES,
+        exactly_once::STORIES,
     ];
     for story in all.into_iter().flatten().filter(|story| story.name.contains(only)) {
         for version in story.versions.clone() {

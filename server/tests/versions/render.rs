@@ -12,6 +12,8 @@ pub(crate) struct Words {
     pub(crate) cluster_id: String,
     /// Random ids in the order they were seen.
     pub(crate) ids: Vec<String>,
+    /// Producer ids in the order they were seen; 0 is nobody's.
+    pub(crate) producers: Vec<String>,
 }
 
 /// What only makes the golden file long: there are hundreds of configs.
@@ -35,11 +37,34 @@ impl Words {
         let text = text.replace(&format!("port: {}", self.port), "port: PORT").replace("host: \"127.0.0.1\"", "host: \"localhost\"");
         let text = text.replace(&format!("\"{}\"", self.cluster_id), "\"CLUSTER\"");
         let text = self.number_ids(&text);
+        let text = self.number_producers(&text);
         // The broker's clock.
         match text.split_once("should be within [") {
             Some((before, after)) => format!("{before}should be within [{}", after.split_once(']').map_or(after, |(_, rest)| rest)),
             None => text,
         }
+    }
+
+    /// Producer ids become their order of appearance: blocks are given out by metadata history.
+    fn number_producers(&mut self, text: &str) -> String {
+        const FIELD: &str = "producer_id: ";
+        let mut pieces = text.split(FIELD);
+        let mut out = pieces.next().unwrap_or_default().to_owned();
+        for piece in pieces {
+            out.push_str(FIELD);
+            let digits = piece.len() - piece.trim_start_matches(|letter: char| letter.is_ascii_digit()).len();
+            let (id, rest) = piece.split_at(digits);
+            if id.is_empty() || id == "0" {
+                out.push_str(piece);
+                continue;
+            }
+            let at = self.producers.iter().position(|known| known == id).unwrap_or_else(|| {
+                self.producers.push(id.to_owned());
+                self.producers.len() - 1
+            });
+            out.push_str(&format!("P{at}{rest}"));
+        }
+        out
     }
 
     /// Random UUIDs become their order of appearance; the all-zero one stays.
@@ -198,14 +223,16 @@ impl Tidy for DeleteTopicsResponse {
     }
 }
 
-impl Tidy for InitProducerIdResponse {
+impl Tidy for InitProducerIdResponse {}
+impl Tidy for EndTxnResponse {}
+impl Tidy for AddOffsetsToTxnResponse {}
+
+impl Tidy for TxnOffsetCommitResponse {
     fn tidy(&mut self, _: &Words) {
-        // Blocks are given out by metadata history.
-        self.producer_id.0 = self.producer_id.0.min(0);
+        // A hash map's order.
+        self.topics.sort_by_key(|topic| topic.name.clone());
     }
 }
-
-impl Tidy for EndTxnResponse {}
 
 impl Tidy for AddPartitionsToTxnResponse {
     fn tidy(&mut self, _: &Words) {
@@ -223,20 +250,49 @@ impl Tidy for AddPartitionsToTxnResponse {
 
 impl Tidy for DescribeProducersResponse {
     fn tidy(&mut self, _: &Words) {
-        for producer in self.topics.iter_mut().flat_map(|topic| &mut topic.partitions).flat_map(|row| &mut row.active_producers) {
-            // The stories' own begin at 9001; the others were given by the broker.
-            if producer.producer_id.0 < 9001 {
-                producer.producer_id.0 = 0;
+        for partition in self.topics.iter_mut().flat_map(|topic| &mut topic.partitions) {
+            for producer in &mut partition.active_producers {
+                // A marker has the time of the broker's clock.
+                if producer.last_timestamp > 1_750_000_000_000 {
+                    producer.last_timestamp = 0;
+                }
+            }
+        }
+    }
+}
+
+impl Tidy for WriteTxnMarkersResponse {
+    fn tidy(&mut self, _: &Words) {
+        // A hash map's order.
+        self.markers.sort_by_key(|marker| marker.producer_id.0);
+        for marker in &mut self.markers {
+            marker.topics.sort_by_key(|topic| topic.name.clone());
+            for topic in &mut marker.topics {
+                topic.partitions.sort_by_key(|row| row.partition_index);
+            }
+        }
+    }
+}
+
+impl Tidy for DescribeTransactionsResponse {
+    fn tidy(&mut self, _: &Words) {
+        for state in &mut self.transaction_states {
+            // A hash map's order.
+            state.topics.sort_by_key(|topic| topic.topic.clone());
+            for topic in &mut state.topics {
+                topic.partitions.sort_unstable();
             }
             // The broker's clock.
-            if producer.last_timestamp > 1_750_000_000_000 {
-                producer.last_timestamp = 0;
-            }
+            state.transaction_start_time_ms = state.transaction_start_time_ms.min(0);
         }
-        // A hash map's order.
-        for partition in self.topics.iter_mut().flat_map(|topic| &mut topic.partitions) {
-            partition.active_producers.sort_by_key(|producer| producer.producer_id);
-        }
+    }
+}
+
+impl Tidy for ListTransactionsResponse {
+    fn tidy(&mut self, words: &Words) {
+        // Other stories' transactions, in a hash map's order.
+        self.transaction_states.retain(|state| state.transactional_id.contains(&words.tag));
+        self.transaction_states.sort_by_key(|state| state.transactional_id.clone());
     }
 }
 

@@ -73,7 +73,7 @@ impl<'a> Talk<'a> {
     pub(crate) fn new(address: SocketAddr, strict: bool, story: &'static str, version: i16, book: &'a mut Book) -> Self {
         // Of the same length in every process: lengths show in what consumers tell each other.
         let tag = format!("-{}{version}-{:07}", story.replace(' ', "."), std::process::id());
-        let words = Words { tag, port: address.port(), cluster_id: String::new(), ids: Vec::new() };
+        let words = Words { tag, port: address.port(), cluster_id: String::new(), ids: Vec::new(), producers: Vec::new() };
         let mut talk = Self { address, stream: None, strict, story, version, words, next_id: 1, book };
         let cluster = talk.quietly(0, &DescribeClusterRequest::default());
         talk.words.cluster_id = cluster.cluster_id.to_string();
@@ -90,19 +90,24 @@ impl<'a> Talk<'a> {
     where
         R::Response: Tidy,
     {
+        self.ask_until(question, request, |_| true)
+    }
+
+    /// Asks until the answer is the one to write down: what Apache Kafka does behind an answer takes a moment.
+    pub(crate) fn ask_until<R: Request + Debug>(&mut self, question: &str, request: &R, done: impl Fn(&R::Response) -> bool) -> R::Response
+    where
+        R::Response: Tidy,
+    {
         let version = self.version;
         self.book.asked.insert((R::KEY, version));
-        let answer = self.exchange(version, request);
-        let mut tidy = answer.clone();
-        let text = match &mut tidy {
-            None => "(closed)".to_owned(),
-            Some(answer) => {
-                answer.tidy(&self.words);
-                self.words.clean(&format!("{answer:?}"))
+        let mut answer = self.exchange(version, request);
+        for _ in 0..TRIES {
+            if answer.as_ref().is_none_or(&done) {
+                break;
             }
-        };
-        self.book.write(&format!("{}: {question}", self.story), version, text);
-        answer.unwrap_or_default()
+            answer = self.exchange(version, request);
+        }
+        self.note(question, answer)
     }
 
     /// Asks at a version of its own choice and writes the answer down.
@@ -111,6 +116,10 @@ impl<'a> Talk<'a> {
         R::Response: Tidy,
     {
         let answer = self.exchange(version, request);
+        self.note(question, answer)
+    }
+
+    fn note<A: Tidy>(&mut self, question: &str, answer: Option<A>) -> A {
         let text = match answer.clone() {
             None => "(closed)".to_owned(),
             Some(mut tidy) => {
