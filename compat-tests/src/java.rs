@@ -1,9 +1,10 @@
 //! Apache Kafka's own programs: the jars of one pinned version, resolved once by Maven into `compat-tests/.cache`, run by `java`.
 
+use crate::ottla::profile_dir;
 use crate::process::{Finished, no_input, run};
 use crate::toolchain::{has, installed, step};
 use crate::{Broker, Toolchain, workspace_root};
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -19,6 +20,8 @@ const LIMIT: Duration = Duration::from_secs(240);
 #[derive(Clone, Debug)]
 pub struct Java {
     class_path: String,
+    /// The version of the client where it is not the one of all other jars.
+    old_client: Option<&'static str>,
 }
 
 impl Java {
@@ -26,6 +29,22 @@ impl Java {
     pub fn find() -> Toolchain<Java> {
         static FOUND: OnceLock<Toolchain<Java>> = OnceLock::new();
         FOUND.get_or_init(resolve).clone()
+    }
+
+    /// The same JDK with only an old client and what it needs; one of the versions that `pom.xml` names.
+    pub fn with_old_client(&self, version: &'static str) -> Toolchain<Java> {
+        let cache = cache_dir();
+        let client = cache.join(format!("old/kafka-clients-{version}.jar"));
+        if !client.exists() {
+            return Err(format!("{} is missing", client.display()));
+        }
+        let jars = fs::read_dir(cache.join("jars")).map_err(|error| format!("the jars: {error}"))?;
+        // Logging and codecs; never the classes of today's client.
+        let needed = |name: &str| ["slf4j", "lz4", "snappy", "zstd"].iter().any(|prefix| name.starts_with(prefix));
+        let wanted =
+            jars.filter_map(|jar| Some(jar.ok()?.path())).filter(|jar| jar.file_name().is_some_and(|name| needed(&name.to_string_lossy())));
+        let class_path = wanted.fold(client.display().to_string(), |path, jar| format!("{path}:{}", jar.display()));
+        Ok(Java { class_path, old_client: Some(version) })
     }
 
     /// `java ... Class`, still without the program's own arguments.
@@ -48,7 +67,8 @@ impl Java {
     /// Compiles a program of `compat-tests/java`, once as long as neither it nor the jars change; gives the directory with its classes.
     pub fn compile(&self, file: &str) -> Toolchain<PathBuf> {
         let source = java_dir().join(file);
-        installed(&format!("java-{}", file.trim_end_matches(".java")), &[&source, &java_dir().join("pom.xml")], |into| {
+        let of = self.old_client.map(|version| format!("-{version}")).unwrap_or_default();
+        installed(&format!("java-{}{of}", file.trim_end_matches(".java")), &[&source, &java_dir().join("pom.xml")], |into| {
             let mut javac = Command::new("javac");
             javac.args(["-proc:none", "-cp", &self.class_path, "-d"]).arg(into).arg(&source);
             // The JDK and the jars are there: what does not compile is ours to mend.
@@ -59,7 +79,7 @@ impl Java {
 
     /// The same JDK and jars, and our own classes.
     pub fn with_classes(&self, dir: &Path) -> Java {
-        Java { class_path: format!("{}:{}", dir.display(), self.class_path) }
+        Java { class_path: format!("{}:{}", dir.display(), self.class_path), ..*self }
     }
 
     /// Compiles and runs a single-file program of `compat-tests/java`.
@@ -117,9 +137,13 @@ pub fn same_as_golden(file: &str, said: &str) -> Result<()> {
     for (expected, found) in expected.iter().zip(&found).filter(|(expected, found)| expected != found) {
         differences.push(format!("--- Apache Kafka: {expected}\n+++ here: {found}"));
     }
-    ensure!(expected.len() == found.len(), "{file}: {} answers instead of {}", found.len(), expected.len());
-    ensure!(differences.is_empty(), "{file}: {} differences\n{}", differences.len(), differences.join("\n"));
-    Ok(())
+    if expected.len() == found.len() && differences.is_empty() {
+        return Ok(());
+    }
+    let kept = profile_dir()?.join("compat-runs").join(file);
+    fs::write(&kept, said)?;
+    ensure!(expected.len() == found.len(), "{file}: {} answers instead of {}: {}", found.len(), expected.len(), kept.display());
+    bail!("{file}: {} differences, all of it: {}\n{}", differences.len(), kept.display(), differences.join("\n"))
 }
 
 fn java_dir() -> PathBuf {
@@ -130,7 +154,7 @@ fn resolve() -> Toolchain<Java> {
     if !has("javac", "-version") || !has("java", "-version") {
         return Err("no JDK on the path (Debian: apt install default-jdk-headless)".to_owned());
     }
-    let cache = workspace_root().join("compat-tests/.cache");
+    let cache = cache_dir();
     let pom = fs::read(java_dir().join("pom.xml")).map_err(|error| format!("compat-tests/java/pom.xml: {error}"))?;
     let (jars, stamp) = (cache.join("jars"), cache.join("pom.xml"));
     let class_path = format!("{}/*", jars.display());
@@ -138,22 +162,28 @@ fn resolve() -> Toolchain<Java> {
     let lock = fs::create_dir_all(&cache).and_then(|()| File::create(cache.join("lock"))).and_then(|file| file.lock().map(|()| file));
     let _lock = lock.map_err(|error| format!("compat-tests/.cache: {error}"))?;
     if fs::read(&stamp).is_ok_and(|fetched| fetched == pom) {
-        return Ok(Java { class_path });
+        return Ok(Java { class_path, old_client: None });
     }
-    fetch(&jars)?;
+    fetch(&jars, &cache.join("old"))?;
     fs::write(&stamp, pom).map_err(|error| format!("compat-tests/.cache: {error}"))?;
-    Ok(Java { class_path })
+    Ok(Java { class_path, old_client: None })
 }
 
-fn fetch(jars: &Path) -> Result<(), String> {
+fn cache_dir() -> PathBuf {
+    workspace_root().join("compat-tests/.cache")
+}
+
+fn fetch(jars: &Path, old_clients: &Path) -> Result<(), String> {
     if !has("mvn", "--version") {
         return Err("the Kafka jars are not cached and Maven is not on the path (Debian: apt install maven)".to_owned());
     }
     let _ = fs::remove_dir_all(jars);
+    let _ = fs::remove_dir_all(old_clients);
     let output = Command::new("mvn")
         .current_dir(java_dir())
-        .args(["--quiet", "--batch-mode", "dependency:copy-dependencies", "-DincludeScope=runtime"])
+        .args(["--quiet", "--batch-mode", "dependency:copy-dependencies", "dependency:copy", "-DincludeScope=runtime"])
         .arg(format!("-DoutputDirectory={}", jars.display()))
+        .arg(format!("-Dold.clients={}", old_clients.display()))
         .output()
         .map_err(|error| format!("mvn: {error}"))?;
     if output.status.success() {

@@ -14,11 +14,14 @@ pub mod group;
 pub mod java;
 pub mod kcat;
 pub mod librdkafka;
+pub mod losing_proxy;
 mod ottla;
 pub mod process;
+pub mod program;
 pub mod proxy;
 pub mod rng;
 mod toolchain;
+pub mod transactor;
 pub mod wire;
 
 pub use broker::{Broker, BrokerOptions, Target, story};

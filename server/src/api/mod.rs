@@ -15,6 +15,7 @@ mod delete_topics;
 mod describe_cluster;
 mod describe_configs;
 mod describe_groups;
+mod describe_producers;
 mod describe_topic_partitions;
 mod describe_transactions;
 mod end_txn;
@@ -239,6 +240,7 @@ pub static APIS: &[ApiEntry] = &[
     ApiEntry::of::<delete_groups::DeleteGroups>(),
     ApiEntry::of::<offset_delete::OffsetDelete>(),
     ApiEntry::of::<describe_cluster::DescribeCluster>(),
+    ApiEntry::of::<describe_producers::DescribeProducers>(),
     ApiEntry::of::<describe_transactions::DescribeTransactions>(),
     ApiEntry::of::<list_transactions::ListTransactions>(),
     ApiEntry::of::<consumer_group_heartbeat::ConsumerGroupHeartbeat>(),

@@ -20,7 +20,7 @@ use crate::errors::PartitionError;
 use ottla_storage::log::{
     AbortedTransaction, AppendInfo, AppendOrigin, FlushPlan, FoundOffset, ListOffset, LogConfig, PartitionLog, ReadPlan, TransactionCheck,
 };
-use ottla_storage::producer::VerificationGuard;
+use ottla_storage::producer::{ProducerEntry, VerificationGuard};
 use ottla_storage::{LeaderEpoch, LogId, Millis, Offset, ProducerEpoch, ProducerId, Sequence};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use waiters::Waiters;
@@ -295,6 +295,18 @@ impl Partition {
         state.leader_log(-1)?;
         let log = state.log.as_mut().ok_or(PartitionError::NotLeader)?;
         Ok(log.begin_verification(Millis(now_ms), producer, sequence, supports_epoch_bump)?)
+    }
+
+    /// What is known of the partition's producers, by their ids. A follower knows it too.
+    pub fn producers(&self) -> Result<Vec<ProducerEntry>, PartitionError> {
+        let state = self.lock();
+        if let Role::Offline { reason } = &state.role {
+            return Err(PartitionError::Offline(reason.clone()));
+        }
+        let log = state.log.as_ref().ok_or(PartitionError::NotLeader)?;
+        let mut producers: Vec<_> = log.producers().producers().copied().collect();
+        producers.sort_unstable_by_key(|producer| producer.producer_id);
+        Ok(producers)
     }
 
     /// Plans a read as leader.

@@ -18,6 +18,7 @@ mod metadata;
 mod migration;
 mod offsets;
 mod produce;
+mod producers;
 mod render;
 mod sessions;
 mod talk;
@@ -47,6 +48,7 @@ pub(crate) fn tell_all(address: SocketAddr, strict: bool, only: &str) -> Book {
     let all = [
         produce::STORIES,
         idempotence::STORIES,
+        producers::STORIES,
         fetch::STORIES,
         sessions::STORIES,
         offsets::STORIES,

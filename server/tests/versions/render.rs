@@ -257,6 +257,8 @@ impl Tidy for DescribeProducersResponse {
                     producer.last_timestamp = 0;
                 }
             }
+            // A hash map's order.
+            partition.active_producers.sort_by_key(|producer| producer.producer_id);
         }
     }
 }
