@@ -6,9 +6,20 @@ use flate2::write::GzEncoder;
 use std::io::Write;
 
 const GZIP: u16 = 1;
+const TRANSACTIONAL: u16 = 1 << 4;
 
 /// A batch of format 2 with one record, ready for a Produce request.
 pub fn with_value(value: &[u8]) -> Vec<u8> {
+    batch(0, 0, (-1, -1, -1), &record(value))
+}
+
+/// The first batch of a producer in a transaction, with one record.
+pub fn transactional(producer_id: i64, producer_epoch: i16, timestamp_ms: i64, value: &[u8]) -> Vec<u8> {
+    batch(TRANSACTIONAL, timestamp_ms, (producer_id, producer_epoch, 0), &record(value))
+}
+
+/// One record with the key "k".
+fn record(value: &[u8]) -> Vec<u8> {
     let mut body = vec![0, 0, 0];
     // attributes 0, timestamp delta 0, offset delta 0, key "k", value, no headers
     varint(&mut body, 1);
@@ -19,7 +30,7 @@ pub fn with_value(value: &[u8]) -> Vec<u8> {
     let mut record = Vec::new();
     varint(&mut record, body.len() as i64);
     record.extend(body);
-    batch(0, &record)
+    record
 }
 
 /// A batch that says it is gzip and unpacks to `unpacked_size_bytes` zero bytes.
@@ -29,7 +40,7 @@ pub fn gzip_bomb(unpacked_size_bytes: usize) -> Result<Vec<u8>> {
     for _ in 0..unpacked_size_bytes >> 20 {
         encoder.write_all(&zeros)?;
     }
-    Ok(batch(GZIP, &encoder.finish()?))
+    Ok(batch(GZIP, 0, (-1, -1, -1), &encoder.finish()?))
 }
 
 /// The same batch with one bit of its records turned, which its checksum must tell.
@@ -40,14 +51,15 @@ pub fn with_a_flipped_bit(mut batch: Vec<u8>) -> Vec<u8> {
     batch
 }
 
-fn batch(attributes: u16, records: &[u8]) -> Vec<u8> {
+fn batch(attributes: u16, timestamp_ms: i64, (producer_id, producer_epoch, base_sequence): (i64, i16, i32), records: &[u8]) -> Vec<u8> {
     let mut checked = Vec::new();
     checked.extend(attributes.to_be_bytes());
     checked.extend(0i32.to_be_bytes()); // last offset delta
-    checked.extend([0; 16]); // base and max timestamp
-    checked.extend((-1i64).to_be_bytes()); // producer id
-    checked.extend((-1i16).to_be_bytes()); // producer epoch
-    checked.extend((-1i32).to_be_bytes()); // base sequence
+    checked.extend(timestamp_ms.to_be_bytes()); // base
+    checked.extend(timestamp_ms.to_be_bytes()); // max
+    checked.extend(producer_id.to_be_bytes());
+    checked.extend(producer_epoch.to_be_bytes());
+    checked.extend(base_sequence.to_be_bytes());
     checked.extend(1i32.to_be_bytes()); // record count
     checked.extend(records);
     let mut whole = vec![0; 8]; // base offset
