@@ -1,7 +1,9 @@
-//! What happens without a request: interval flushes, checkpoints, expiry of producers, descriptors of old segments. One thread; every tick takes its time from the
-//! injected clock.
+//! What happens without a request: interval flushes, checkpoints, expiry of producers, late transactions, descriptors of old segments. One
+//! thread; every tick takes its time from the injected clock.
 
 use crate::broker::Node;
+use crate::clock::Moment;
+use crate::stuck;
 use ottla_storage::manager::LogOffsets;
 use ottla_storage::{CheckpointKind, Millis};
 use std::io;
@@ -13,7 +15,10 @@ use std::time::Duration;
 const TICK: Duration = Duration::from_secs(1);
 /// How long a descriptor of an old segment may stay open after it was read.
 const RELEASE_FILES_MS: i64 = 60 * 1000;
-const PRODUCER_EXPIRY_MS: i64 = 10 * 60 * 1000;
+/// How often late transactions are looked for.
+const LATE_TRANSACTIONS_MS: i64 = 60 * 1000;
+/// A wall clock that moves by this much against the monotonic one was set; less is correction in passing.
+const CLOCK_SET_MS: i64 = 1_000;
 
 /// The thread.
 #[derive(Debug)]
@@ -47,6 +52,8 @@ struct Rounds {
     checkpoints: Round,
     files: Round,
     producers: Round,
+    transactions: Round,
+    before: Moment,
 }
 
 struct Round {
@@ -72,11 +79,20 @@ impl Rounds {
         Self {
             checkpoints: every(node.config.flush_offset_checkpoint_interval_ms()),
             files: every(RELEASE_FILES_MS),
-            producers: every(PRODUCER_EXPIRY_MS),
+            producers: every(node.config.producer_id_expiration_check_interval_ms()),
+            transactions: every(LATE_TRANSACTIONS_MS),
+            before: node.clock.moment(),
         }
     }
 
     fn tick(&mut self, node: &Node) {
+        let set_by_ms = node.clock.was_set_by(&self.before);
+        self.before = node.clock.moment();
+        if set_by_ms.abs() >= CLOCK_SET_MS {
+            for partition in node.published.registry.all() {
+                partition.with_log(|log| log.note_clock_set(set_by_ms));
+            }
+        }
         let now_ms = node.clock.now_ms();
         for partition in node.published.registry.all() {
             partition.flush_if_old(&node.flusher, now_ms);
@@ -94,6 +110,9 @@ impl Rounds {
             for partition in node.published.registry.all() {
                 partition.with_log(|log| log.expire_producers(Millis(now_ms)));
             }
+        }
+        if self.transactions.due(now_ms) {
+            stuck::warn_of_late(node);
         }
     }
 }

@@ -19,6 +19,7 @@ use crate::partition::flusher::Flusher;
 use crate::partition::registry::Registry;
 use crate::producer_ids::ProducerIds;
 use crate::quota::{Quota, Unlimited};
+use crate::stuck::LateTransactions;
 use arc_swap::ArcSwap;
 use kafka_protocol::ResponseError;
 use ottla_coordinator::metadata::image::{MetadataImage, TopicImage};
@@ -104,6 +105,7 @@ pub struct Node {
     pub(crate) groups: GroupCoordinator,
     pub(crate) txns: TxnCoordinator,
     pub(crate) lost_tails: LostTails,
+    pub(crate) late_transactions: LateTransactions,
     pub(crate) dynamic: Arc<DynamicConfig>,
     pub(crate) published: Arc<Published>,
     /// Listeners whose clients are told the address they came in on.
@@ -289,6 +291,7 @@ impl Broker {
             groups,
             txns,
             lost_tails: LostTails::default(),
+            late_transactions: LateTransactions::default(),
             published,
             dynamic,
             of_connection: listeners_of_connection(&config),

@@ -153,7 +153,7 @@ fn row(node: &Node, image: &MetadataImage, committed: &Committed, now_ms: i64) -
 }
 
 /// The age of the batch that holds the first record at or after `from`. The plan is made under the partition's lock, the read is not.
-fn age_ms(partition: &Partition, from: i64, offsets: &Offsets, now_ms: i64) -> Option<i64> {
+pub(crate) fn age_ms(partition: &Partition, from: i64, offsets: &Offsets, now_ms: i64) -> Option<i64> {
     let request = ReadRequest {
         from: Offset(from.max(offsets.log_start_offset.0)),
         current_leader_epoch: -1,

@@ -17,5 +17,6 @@ pub mod net;
 pub mod partition;
 mod producer_ids;
 pub mod quota;
+pub mod stuck;
 
 pub use broker::Broker;

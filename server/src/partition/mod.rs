@@ -20,7 +20,7 @@ use crate::errors::PartitionError;
 use ottla_storage::log::{
     AbortedTransaction, AppendInfo, AppendOrigin, FlushPlan, FoundOffset, ListOffset, LogConfig, PartitionLog, ReadPlan, TransactionCheck,
 };
-use ottla_storage::producer::{ProducerEntry, VerificationGuard};
+use ottla_storage::producer::{ProducerEntry, UnstableTransaction, VerificationGuard};
 use ottla_storage::{LeaderEpoch, LogId, Millis, Offset, ProducerEpoch, ProducerId, Sequence};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use waiters::Waiters;
@@ -307,6 +307,19 @@ impl Partition {
         let mut producers: Vec<_> = log.producers().producers().copied().collect();
         producers.sort_unstable_by_key(|producer| producer.producer_id);
         Ok(producers)
+    }
+
+    /// The transactions that hold the last stable offset back, by first offset, when this broker leads the partition.
+    #[must_use]
+    pub fn unstable_transactions(&self) -> Vec<UnstableTransaction> {
+        self.lock().leader_log(-1).map(|log| log.producers().unstable_transactions()).unwrap_or_default()
+    }
+
+    /// True when the oldest open transaction has been silent for longer than any may last, and this broker leads the partition.
+    #[must_use]
+    pub fn has_late_transaction(&self, now_ms: i64, transaction_timeout_ms_max: i64) -> bool {
+        let state = self.lock();
+        state.leader_log(-1).is_ok_and(|log| log.producers().has_late_transaction(Millis(now_ms), transaction_timeout_ms_max))
     }
 
     /// Plans a read as leader.

@@ -33,6 +33,18 @@ impl Transactor {
         TransactionalId(text(&self.id))
     }
 
+    fn end_version(&self) -> i16 {
+        if self.produce == TV1 { 3 } else { 5 }
+    }
+
+    fn end_request(&self, commit: bool) -> EndTxnRequest {
+        EndTxnRequest::default()
+            .with_transactional_id(self.transactional_id())
+            .with_producer_id(ProducerId(self.pid))
+            .with_producer_epoch(self.epoch)
+            .with_committed(commit)
+    }
+
     /// A batch as the producer sends it in a transaction.
     pub fn batch(&self, sequence: i32, values: &[&str]) -> Batch {
         Batch::of(values).by(self.pid, self.epoch, sequence).transactional()
@@ -91,14 +103,14 @@ impl Client {
         answer.base_offset
     }
 
+    /// Sends EndTxn and does not wait for the answer.
+    pub fn send_end(&mut self, by: &Transactor, commit: bool) {
+        self.send(by.end_version(), &by.end_request(commit));
+    }
+
     /// EndTxn; the error. On success the producer goes on with what it is told.
     pub fn try_end(&mut self, by: &mut Transactor, commit: bool) -> i16 {
-        let request = EndTxnRequest::default()
-            .with_transactional_id(by.transactional_id())
-            .with_producer_id(ProducerId(by.pid))
-            .with_producer_epoch(by.epoch)
-            .with_committed(commit);
-        let answer = self.ask(if by.produce == TV1 { 3 } else { 5 }, &request);
+        let answer = self.ask(by.end_version(), &by.end_request(commit));
         if answer.error_code == 0 && by.produce == TV2 {
             (by.pid, by.epoch) = (answer.producer_id.0, answer.producer_epoch);
         }

@@ -4,6 +4,7 @@
 mod kit;
 mod lag;
 mod snapshots;
+mod stuck;
 
 use kafka_protocol::messages::fetch_request::FetchTopic;
 use kafka_protocol::messages::{ApiKey, FetchRequest};

@@ -1,6 +1,11 @@
 //! Rows 28 to 33: producers that send again.
 
-use crate::kit::{Batch, Kit};
+use crate::kit::groups::{text, until};
+use crate::kit::transactions::TV1;
+use crate::kit::{Batch, Client, Kit, name};
+use kafka_protocol::ResponseError;
+use kafka_protocol::messages::describe_producers_request::TopicRequest;
+use kafka_protocol::messages::{DescribeProducersRequest, DescribeTransactionsRequest, TransactionalId};
 use std::collections::BTreeSet;
 
 const OUT_OF_ORDER: i16 = 45;
@@ -137,6 +142,43 @@ fn row_30_a_clock_that_jumps_back_forgets_nobody() {
     let old = Batch::of(&["v"]).at(&[-400 * DAY_MS]);
     assert_eq!(client.try_produce("t", 0, &old.clone().by(pid, 0, 5)).error_code, OUT_OF_ORDER);
     assert_eq!(client.produce("t", 0, &old.by(pid, 0, 1)), 1);
+}
+
+fn producers_of(client: &mut Client, topic: &str) -> Vec<i64> {
+    let asked = TopicRequest::default().with_name(name(topic)).with_partition_indexes(vec![0]);
+    let mut answer = client.ask(0, &DescribeProducersRequest::default().with_topics(vec![asked]));
+    let partition = answer.topics.remove(0).partitions.remove(0);
+    assert_eq!(partition.error_code, 0);
+    partition.active_producers.iter().map(|producer| producer.producer_id.0).collect()
+}
+
+// The sweep is the broker's own; Kafka's `producer.id.expiration.check.interval.ms`.
+#[test]
+fn row_30_the_sweep_forgets_who_was_silent_for_a_day_but_no_open_transaction_and_no_transactional_id_matters() {
+    let kit = Kit::with(
+        "transaction.state.log.num.partitions=2\ntransaction.partition.verification.enable=false\n\
+         transactional.id.expiration.ms=1000\ntransaction.remove.expired.transaction.cleanup.interval.ms=1000",
+    );
+    let mut client = kit.connect();
+    client.create("t", 1, &[]);
+    // Nobody added its partition, so no timeout of a coordinator ends it.
+    let open = client.transactor("open", TV1);
+    assert_eq!(client.try_transact(&open, "t", 0, &open.batch(0, &["v"])).error_code, 0);
+    let mut ended = client.transactor("ended", TV1);
+    client.transact(&ended, "t", 0, 0, &["v"]);
+    client.end(&mut ended, true);
+    let plain = client.producer_id();
+    client.produce("t", 0, &one(plain, 0, 0));
+    let all = BTreeSet::from([open.pid, ended.pid, plain]);
+
+    kit.clock.advance(DAY_MS - 1);
+    // The transactional id goes, and with it nothing that the partition knows.
+    let describe = DescribeTransactionsRequest::default().with_transactional_ids(vec![TransactionalId(text("ended"))]);
+    let unknown = ResponseError::TransactionalIdNotFound.code();
+    until(|| client.ask(0, &describe).transaction_states[0].error_code, |code| *code == unknown);
+    assert_eq!(producers_of(&mut client, "t").into_iter().collect::<BTreeSet<_>>(), all);
+    kit.clock.advance(1);
+    assert_eq!(until(|| producers_of(&mut client, "t"), |left| left.len() == 1), [open.pid]);
 }
 
 #[test]

@@ -5,6 +5,7 @@ use crate::kit::{Batch, Client, FetchOne, GatedDisk, Kit, Seen, seen};
 use bytes::Buf;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::ProduceRequest;
+use ottla_server::stuck::stuck;
 use std::collections::BTreeSet;
 
 /// The place of transactions is made quickly.
@@ -198,6 +199,52 @@ fn row_64_an_open_transaction_outlives_a_kill_and_is_ended_by_its_marker() {
         assert_eq!(committed(&mut client, 0), left);
         kit.kill_and_restart();
         assert_eq!(committed(&mut kit.connect(), 0), left);
+    }
+}
+
+/// What the log of a partition has: values, and markers as the word for their kind.
+fn log_of(client: &mut Client, topic: &str) -> Vec<String> {
+    let word = |record: &Seen| match record.key.as_deref() {
+        Some([_, _, 0, commit]) if record.batch.is_control() => ["ABORT", "COMMIT"][usize::from(*commit)].to_owned(),
+        _ => text(record),
+    };
+    client.read(topic, 0).iter().map(word).collect()
+}
+
+// Row 58 in the log: what was decided is told again after a restart, and to be told twice does no harm.
+#[test]
+fn row_66_a_marker_that_is_not_committed_frees_nobody_and_is_written_again_after_a_kill() {
+    for (version, commit) in [(TV1, true), (TV1, false), (TV2, true), (TV2, false)] {
+        let disk = GatedDisk::before("slow");
+        let kit = Kit::gated(SMALL, &disk);
+        let (mut client, mut other) = (kit.connect(), kit.connect());
+        client.create("slow", 1, &[("flush.messages", "1")]);
+        let mut producer = client.transactor("a", version);
+        client.transact(&producer, "slow", 0, 0, &["v"]);
+        disk.shut();
+        client.send_end(&producer, commit);
+        disk.until_waiting(1);
+        let answer = other.fetch("slow", 0, &FetchOne::from(0));
+        assert_eq!((answer.high_watermark, answer.last_stable_offset), (1, 0), "the marker is in the log, and not committed");
+        let rows = stuck(kit.broker().node(), 10).rows;
+        assert_eq!((rows.len(), rows[0].marker_offset, rows[0].is_hanging), (1, Some(1), false));
+
+        let mut later = kit.image();
+        later.try_start().expect("a broker");
+        let mut client = later.connect();
+        let before = producer.clone();
+        client.end(&mut producer, commit);
+        let word = if commit { "COMMIT" } else { "ABORT" };
+        assert_eq!(log_of(&mut client, "slow"), ["v", word, word]);
+        let answer = client.fetch_committed("slow", 0, &FetchOne::from(0));
+        assert_eq!((answer.high_watermark, answer.last_stable_offset), (3, 3));
+        let aborted: Vec<_> =
+            answer.aborted_transactions.expect("a list").iter().map(|one| (one.producer_id.0, one.first_offset)).collect();
+        assert_eq!(aborted, if commit { vec![] } else { vec![(before.pid, 0)] }, "one transaction, however often it was ended");
+        client.transact(&producer, "slow", 0, i32::from(version == TV1), &["next"]);
+        client.end(&mut producer, true);
+        assert_eq!(log_of(&mut client, "slow"), ["v", word, word, "next", "COMMIT"]);
+        disk.open();
     }
 }
 

@@ -189,6 +189,11 @@ impl PartitionLog {
         self.producers.remove_expired(now);
     }
 
+    /// The clock was set by so much: producers are not older for it.
+    pub fn note_clock_set(&mut self, by_ms: i64) {
+        self.producers.note_clock_set(by_ms);
+    }
+
     /// Takes the log offline: every later append and read answers `StorageError::Offline` until it is opened again.
     pub fn fail(&mut self, reason: &str) {
         if !self.is_offline() {

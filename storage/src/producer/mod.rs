@@ -28,7 +28,7 @@ mod verification;
 pub use entry::{BATCHES_REMEMBERED, ProducerEntry, RememberedBatch};
 pub use error::ProducerError;
 pub use snapshot::SnapshotError;
-pub use transactions::CompletedTransaction;
+pub use transactions::{CompletedTransaction, UnstableTransaction};
 pub use verification::VerificationGuard;
 
 use crate::batch::{BatchHeader, EndTransactionMarker, Origin};
@@ -296,6 +296,18 @@ impl ProducerStates {
         self.transactions.first_unstable()
     }
 
+    /// The transactions that hold the last stable offset back, by their first offset.
+    #[must_use]
+    pub fn unstable_transactions(&self) -> Vec<UnstableTransaction> {
+        let describe = |(first_offset, producer_id, marker_offset)| {
+            let unknown = ProducerEntry::unknown(producer_id);
+            let entry = self.producers.get(&producer_id).unwrap_or(&unknown);
+            let (producer_epoch, last_timestamp) = (entry.producer_epoch, entry.last_timestamp);
+            UnstableTransaction { producer_id, producer_epoch, first_offset, last_timestamp, marker_offset }
+        };
+        self.transactions.unstable().into_iter().map(describe).collect()
+    }
+
     /// First offset of the oldest open transaction, whatever is replicated. Compaction stops here.
     #[must_use]
     pub fn first_undecided_offset(&self) -> Option<Offset> {
@@ -321,6 +333,13 @@ impl ProducerStates {
         self.producers.retain(|_, entry| !is_expired(now, entry, expiration_ms));
         self.verifications.remove_expired(now, expiration_ms);
         before - self.producers.len()
+    }
+
+    /// The clock was set by so much, and that time did not pass: nobody was silent for it.
+    pub fn note_clock_set(&mut self, by_ms: i64) {
+        for entry in self.producers.values_mut() {
+            entry.written_at = Millis(last_activity(entry).0.saturating_add(by_ms));
+        }
     }
 
     /// Makes room at the bound: a tenth of the producers at once, so that the search is rare. Those with an open transaction

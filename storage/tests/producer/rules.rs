@@ -242,6 +242,43 @@ fn a_producer_of_old_timestamps_keeps_its_state_while_it_writes() {
 }
 
 #[test]
+fn a_clock_that_is_set_forward_makes_nobody_older() {
+    let mut partition = Partition::new();
+    partition.client(data(0, 0, 1)).unwrap();
+    partition.states.load(Offset(1), [*partition.states.producer(PID).unwrap()], T);
+    let days = 10 * 100_000;
+    partition.states.note_clock_set(days);
+    assert_eq!(partition.states.remove_expired(Millis(T.0 + days + 99_999)), 0);
+    partition.now = Millis(T.0 + days + 99_999);
+    assert!(partition.client(data(0, 55, 1)).is_err(), "and its order is kept");
+    partition.states.note_clock_set(-days);
+    assert_eq!(partition.states.remove_expired(Millis(T.0 + 99_999)), 0);
+    assert_eq!(partition.states.remove_expired(Millis(T.0 + 100_000)), 1);
+}
+
+#[test]
+fn what_holds_the_last_stable_offset_back_is_listed_by_first_offset() {
+    let mut partition = Partition::new();
+    let open_of = |producer_id, sequence| data(3, sequence, 2).of(producer_id).transactional();
+    for producer_id in [5, 4, 6] {
+        partition.client(open_of(producer_id, 0)).unwrap();
+    }
+    partition.mark(4, 3, commit()).unwrap();
+    let seen: Vec<_> = partition
+        .states
+        .unstable_transactions()
+        .iter()
+        .map(|held| (held.producer_id.0, held.producer_epoch.0, held.first_offset.0, held.marker_offset.map(|at| at.0)))
+        .collect();
+    assert_eq!(seen, [(5, 3, 0, None), (4, 3, 2, Some(6)), (6, 3, 4, None)]);
+    partition.states.on_high_watermark_updated(Offset(7));
+    partition.mark(5, 3, commit()).unwrap();
+    partition.mark(6, 3, commit()).unwrap();
+    partition.states.on_high_watermark_updated(Offset(9));
+    assert_eq!(partition.states.unstable_transactions(), []);
+}
+
+#[test]
 fn state_survives_the_deletion_of_its_records() {
     let mut partition = Partition::new();
     partition.client(data(0, 0, 3)).unwrap();

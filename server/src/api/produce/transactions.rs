@@ -48,7 +48,6 @@ struct Sheet {
     lines: Vec<Vouched>,
     questions: Vec<Question>,
     producer: ProducerIdAndEpoch,
-    is_verified: bool,
 }
 
 /// A transactional batch that could be appended.
@@ -63,26 +62,22 @@ struct Candidate<'a> {
 
 impl Sheet {
     fn of(ctx: &RequestContext, request: &ProduceRequest) -> Result<Self, Refusal> {
-        let adds = ctx.api_version >= IMPLICIT_FROM;
-        let is_verified = ctx.node.dynamic.effective(&ctx.node.image()).transaction_partition_verification_enable();
         let (count, candidates) = candidates(ctx, request);
-        let open = if is_verified { TransactionCheck::Verified(None) } else { TransactionCheck::Unchecked };
-        let lines = vec![Ok(open); count];
+        let lines = vec![Ok(TransactionCheck::Verified(None)); count];
         let producer = candidates.first().map_or(ProducerIdAndEpoch { id: -1, epoch: -1 }, |first| first.producer);
         if candidates.iter().any(|candidate| candidate.producer != producer) {
             let text = "Transactional records contained more than one producer ID".to_owned();
             return Err(Refusal::with_message(ResponseError::InvalidProducerIdMapping, text));
         }
-        let mut sheet = Self { lines, questions: Vec::new(), producer, is_verified };
-        if adds || is_verified {
-            let now_ms = ctx.node.clock.now_ms();
-            candidates.into_iter().for_each(|candidate| sheet.begin(ctx, now_ms, adds, candidate));
-        }
+        let mut sheet = Self { lines, questions: Vec::new(), producer };
+        let now_ms = ctx.node.clock.now_ms();
+        candidates.into_iter().for_each(|candidate| sheet.begin(ctx, now_ms, candidate));
         Ok(sheet)
     }
 
-    fn begin(&mut self, ctx: &RequestContext, now_ms: i64, adds: bool, candidate: Candidate<'_>) {
+    fn begin(&mut self, ctx: &RequestContext, now_ms: i64, candidate: Candidate<'_>) {
         let Candidate { line, topic, partition, log, producer, sequence } = candidate;
+        let adds = ctx.api_version >= IMPLICIT_FROM;
         let begun = log.begin_verification(now_ms, (ProducerId(producer.id), ProducerEpoch(producer.epoch)), sequence, adds);
         let error = match begun {
             Ok(None) => return,
@@ -96,11 +91,17 @@ impl Sheet {
     }
 
     async fn ask(&mut self, ctx: &RequestContext, request: &ProduceRequest) {
+        let is_verified = ctx.node.dynamic.effective(&ctx.node.image()).transaction_partition_verification_enable();
+        let adds = ctx.api_version >= IMPLICIT_FROM;
+        if !adds && !is_verified {
+            return std::mem::take(&mut self.questions)
+                .iter()
+                .for_each(|question| self.set(question.line, Ok(TransactionCheck::Unchecked)));
+        }
         let mut partitions = Partitions::new();
         for question in &self.questions {
             partitions.entry(Arc::clone(&question.topic)).or_default().insert(question.partition);
         }
-        let adds = ctx.api_version >= IMPLICIT_FROM;
         let request = PartitionsOfProducer {
             transactional_id: request.transactional_id.as_ref().map_or("", |id| id),
             producer: self.producer,
@@ -118,7 +119,7 @@ impl Sheet {
                 Err(ResponseError::NotCoordinator) if ctx.node.txns.runtime.places() == 0 => Some(ResponseError::CoordinatorNotAvailable),
                 Err(error) => Some(*error),
             };
-            let proven = if self.is_verified { TransactionCheck::Verified(Some(guard)) } else { TransactionCheck::Unchecked };
+            let proven = if is_verified { TransactionCheck::Verified(Some(guard)) } else { TransactionCheck::Unchecked };
             self.set(line, error.map_or(Ok(proven), |error| Err(refusal(ctx.api_version, error))));
         }
     }
