@@ -1,6 +1,6 @@
 //! EndTxn.
 //!
-//! With `transaction.version` 2, "retry" being the producer before the one that the last decision made:
+//! With `transaction.version` 2, "retry" being the producer before the one that the last decision, of version 2 too, made:
 //!
 //! | state | commit, current | commit, retry | abort, current | abort, retry |
 //! |---|---|---|---|---|
@@ -97,7 +97,10 @@ fn judge(current: &Transaction, request: &EndTxnRequest) -> Result<Verdict, Resp
         return Err(ResponseError::InvalidProducerIdMapping);
     }
     let is_complete = matches!(current.state, TransactionState::CompleteCommit | TransactionState::CompleteAbort);
-    let is_retry = is_complete && (retries_rotation || i32::from(asked.epoch) + 1 == i32::from(current.producer.epoch));
+    // Only a decision of version 2 made a next producer. In Kafka any epoch above counts, so that a producer that was replaced by one of
+    // an older version is told that its transaction ended as the other's did, and may go on as the other.
+    let bumped = current.client_version.supports_epoch_bump() && i32::from(asked.epoch) + 1 == i32::from(current.producer.epoch);
+    let is_retry = is_complete && (retries_rotation || bumped);
     if !is_retry && asked != current.producer {
         return Err(ResponseError::ProducerFenced);
     }

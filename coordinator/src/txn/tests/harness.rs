@@ -236,6 +236,6 @@ pub(super) fn standing(state: TransactionState, producer: ProducerIdAndEpoch) ->
         partitions: if is_open { partitions(&[("a", &[0, 1]), ("b", &[7])]) } else { Partitions::new() },
         start_ms: if state == TransactionState::Empty { -1 } else { 900 },
         last_update_ms: 1_000,
-        client_version: TransactionVersion(0),
+        client_version: if matches!(state, TransactionState::CompleteCommit | TransactionState::CompleteAbort) { V2 } else { V1 },
     }
 }

@@ -6,5 +6,6 @@ mod harness;
 mod init_producer_id;
 mod lists;
 mod markers;
+mod mixed_versions;
 mod state;
 mod time;
