@@ -80,10 +80,24 @@ fn storage_errors_are_mapped_in_errors_rs_only() {
 fn the_rooms_do_not_know_each_other() {
     for (krate, banned) in [("storage", ["ottla-coordinator", "ottla-server"]), ("coordinator", ["ottla-storage", "ottla-server"])] {
         let manifest = fs::read_to_string(root().join(krate).join("Cargo.toml")).expect("each room has a manifest");
+        let product = without_dev_dependencies(&manifest);
         for name in banned {
-            assert!(!manifest.contains(name), "{krate} must not depend on {name}");
+            assert!(!product.contains(name), "{krate} must not depend on {name}");
         }
     }
+}
+
+/// A room's tests may look into the other room: the simulator of transactions plays the coordinator's rules against storage's. Cargo
+/// gives a dev-dependency to tests only, so the room itself cannot use it, and whoever depends on the room does not get it.
+fn without_dev_dependencies(manifest: &str) -> String {
+    let mut of_tests = false;
+    let kept = manifest.lines().filter(|line| {
+        if line.starts_with('[') {
+            of_tests = line.starts_with("[dev-dependencies");
+        }
+        !of_tests
+    });
+    kept.collect::<Vec<_>>().join("\n")
 }
 
 #[test]
