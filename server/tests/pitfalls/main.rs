@@ -20,3 +20,4 @@ mod offsets;
 mod produce;
 mod sessions;
 mod topics;
+mod transactions;
