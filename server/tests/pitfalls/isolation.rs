@@ -321,13 +321,21 @@ fn row_32_a_batch_that_waits_for_the_coordinator_is_not_overtaken() {
     let mut client = kit.connect();
     client.create("t", 2, &[("flush.messages", "9223372036854775807")]);
     let producer = client.transactor("a", TV2);
+    client.transact(&producer, "t", 1, 0, &["v"]);
     disk.shut();
-    let mut send = |sequence| client.send(TV2, &producer.request("t", 0, &producer.batch(sequence, &["v"])));
-    let sent: Vec<_> = (0..3).map(&mut send).collect();
+    // One partition is new in the transaction, the other is open: the first request waits, the second one need not.
+    let mut both = producer.request("t", 0, &producer.batch(0, &["v"]));
+    let mut open = producer.request("t", 1, &producer.batch(1, &["v"]));
+    both.topic_data[0].partition_data.append(&mut open.topic_data[0].partition_data);
+    let first = client.send(TV2, &both);
+    let second = client.send(TV2, &producer.request("t", 1, &producer.batch(2, &["v"])));
     disk.until_waiting(1);
     disk.open();
-    for (offset, id) in sent.into_iter().enumerate() {
-        let answer = client.receive::<ProduceRequest>(TV2, id).responses.remove(0).partition_responses.remove(0);
-        assert_eq!((answer.error_code, answer.base_offset), (0, offset as i64));
+    for (id, offsets) in [(first, vec![0, 1]), (second, vec![2])] {
+        let rows = client.receive::<ProduceRequest>(TV2, id).responses.remove(0).partition_responses;
+        assert_eq!(
+            rows.iter().map(|row| (row.error_code, row.base_offset)).collect::<Vec<_>>(),
+            offsets.iter().map(|at| (0, *at)).collect::<Vec<_>>()
+        );
     }
 }
