@@ -191,3 +191,36 @@ fn refusal(version: i16, error: ResponseError) -> Refusal {
         error => Refusal::plain(error),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ResponseError as E;
+
+    #[test]
+    fn each_version_hears_a_coordinators_error_in_its_own_words() {
+        // Up to v10, v11, from v12 on.
+        let table = [
+            (E::ProducerFenced, [E::InvalidProducerEpoch; 3]),
+            (E::InvalidProducerEpoch, [E::InvalidProducerEpoch; 3]),
+            (E::InvalidProducerIdMapping, [E::InvalidProducerIdMapping; 3]),
+            (E::InvalidTxnState, [E::InvalidTxnState; 3]),
+            (E::TransactionAbortable, [E::InvalidTxnState, E::TransactionAbortable, E::TransactionAbortable]),
+            (E::ConcurrentTransactions, [E::NotEnoughReplicas, E::NotEnoughReplicas, E::ConcurrentTransactions]),
+            (E::CoordinatorLoadInProgress, [E::NotEnoughReplicas; 3]),
+            (E::CoordinatorNotAvailable, [E::NotEnoughReplicas; 3]),
+            (E::NotCoordinator, [E::NotEnoughReplicas; 3]),
+            (E::NetworkException, [E::NotEnoughReplicas; 3]),
+        ];
+        for (error, heard) in table {
+            for (versions, expected) in [3..=10, 11..=11, 12..=13].into_iter().zip(heard) {
+                for version in versions {
+                    let told = refusal(version, error).answer(7);
+                    assert_eq!((told.index, told.error_code), (7, expected.code()), "{error:?} v{version}");
+                }
+            }
+        }
+        let told = refusal(11, E::ConcurrentTransactions).answer(0).error_message.expect("a text");
+        assert!(told.ends_with("Underlying error: CONCURRENT_TRANSACTIONS"));
+    }
+}

@@ -7,6 +7,7 @@ mod lookup;
 mod model;
 mod recovery;
 mod rolling;
+mod transactions;
 mod truncating;
 
 use std::path::{Path, PathBuf};
