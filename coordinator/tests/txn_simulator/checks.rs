@@ -33,8 +33,6 @@ pub(crate) struct Checks {
     /// Commits that their producer was told of, with the number of pieces.
     promised: Vec<(Tag, u32)>,
     stable: BTreeMap<Part, (u64, i64)>,
-    pub(crate) commits: u64,
-    pub(crate) aborts: u64,
 }
 
 impl Checks {
@@ -101,7 +99,6 @@ impl Checks {
         assert_eq!(tag, Some(cause.tag), "next transaction: EndTxn of the one committed the other");
         self.is_the_instance(id, cause);
         self.decide(cause.tag, true);
-        self.commits += 1;
         tag
     }
 
@@ -112,7 +109,6 @@ impl Checks {
             None => cause.map(|cause| cause.tag),
         };
         tag.into_iter().for_each(|tag| self.decide(tag, false));
-        self.aborts += 1;
         tag
     }
 

@@ -54,11 +54,13 @@ pub(crate) struct Coordinator {
     pub(crate) shard: TxnShard,
     settings: Arc<TxnSettings>,
     image: Arc<MetadataImage>,
-    log: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+    pub(crate) log: Vec<(Vec<u8>, Option<Vec<u8>>)>,
     /// Leader epoch of the partition: what markers carry.
     pub(crate) epoch: i32,
     tickets: BTreeMap<Ticket, (Then, i64)>,
     next_ticket: u64,
+    /// How far the broker's clock is ahead of the world's.
+    skew_ms: i64,
     /// What befalls the next appends.
     pub(crate) failures: VecDeque<Failure>,
 }
@@ -67,7 +69,22 @@ impl Coordinator {
     pub(crate) fn new(settings: Arc<TxnSettings>, image: Arc<MetadataImage>) -> Self {
         let shard = TxnShard::new(Arc::clone(&settings), Arc::clone(&image));
         let (tickets, failures) = (BTreeMap::new(), VecDeque::new());
-        Self { shard, settings, image, log: Vec::new(), epoch: 0, tickets, next_ticket: 0, failures }
+        Self { shard, settings, image, log: Vec::new(), epoch: 0, tickets, next_ticket: 0, skew_ms: 0, failures }
+    }
+
+    pub(crate) fn clock(&self, now: i64) -> Millis {
+        Millis(now + self.skew_ms)
+    }
+
+    /// When the shard wants to be woken, in the world's time.
+    pub(crate) fn next_deadline(&self) -> Option<i64> {
+        self.shard.next_deadline().map(|at| at.0.saturating_sub(self.skew_ms))
+    }
+
+    /// Somebody sets the broker's clock.
+    pub(crate) fn set_clock(&mut self, by_ms: i64) {
+        self.skew_ms += by_ms;
+        self.shard.shift_deadlines(by_ms);
     }
 
     pub(crate) fn park(&mut self, then: Then, now: i64) -> Ticket {
@@ -108,7 +125,7 @@ impl Coordinator {
         self.shard = loaded;
         self.epoch += 1;
         let waited = std::mem::take(&mut self.tickets).into_values().map(|(then, _)| then).collect();
-        let effects = self.shard.on_loaded(Millis(now));
+        let effects = self.shard.on_loaded(self.clock(now));
         assert!(effects.replies.is_empty(), "nobody has asked yet");
         (waited, effects)
     }

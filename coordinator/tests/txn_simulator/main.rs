@@ -24,8 +24,8 @@
 //! | a reload brings the state back | `the log gives back the state` | `LostRecord` |
 //!
 //! With version 1 a request that arrives after its producer gave up on it can hit the next transaction: that is the hole in Kafka's
-//! older protocol, which verification closes for batches only. So late requests of version 1 are batches here; the plant
-//! `LateEndTxnOfVersion1` shows the hole. With version 2 every request may be late.
+//! older protocol, which verification closes for batches only, and only in the topic they were sent to. So late requests of version 1 are
+//! batches here; the plant `LateEndTxnOfVersion1` shows the hole. With version 2 every request may be late.
 
 mod checks;
 mod coordinator;
@@ -38,31 +38,39 @@ mod producer;
 #[allow(dead_code, reason = "the simulators share it")]
 #[path = "../group_simulator/rng.rs"]
 mod rng;
+mod sights;
 mod world;
 mod writes;
 
 use plant::Plant;
+use sights::{Sight, Sights};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use world::World;
 
-fn live(seed: u64, plant: Option<Plant>, trace: bool) -> Result<(u64, u64), String> {
-    catch_unwind(AssertUnwindSafe(|| World::new(seed, plant, trace).run())).map_err(|panic| {
+fn live(seed: u64, plant: Option<Plant>, trace: bool) -> Result<World, String> {
+    let life = || {
+        let mut world = World::new(seed, plant, trace);
+        world.run();
+        world
+    };
+    catch_unwind(AssertUnwindSafe(life)).map_err(|panic| {
         let text = panic.downcast_ref::<String>().cloned().or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string));
         text.unwrap_or_default()
     })
 }
 
 fn live_all(seeds: std::ops::Range<u64>) {
-    let (mut commits, mut aborts) = (0, 0);
+    let mut sights = Sights::default();
     for seed in seeds.clone() {
         match live(seed, None, false) {
-            Ok((committed, aborted)) => (commits, aborts) = (commits + committed, aborts + aborted),
+            Ok(world) => sights.add(&world.sights),
             Err(text) => panic!("seed {seed}: {text}\nOTTLA_SIM_SEED={seed} shows this life"),
         }
     }
-    let lives = seeds.end - seeds.start;
-    println!("{lives} lives, {commits} commits, {aborts} aborts");
-    assert!(commits > 5 * lives && aborts > lives, "lives worth living: {commits} commits, {aborts} aborts");
+    println!("{} lives: {sights:?}", seeds.end - seeds.start);
+    for sight in Sight::ALL {
+        assert!(sights.count(sight) >= 5, "{sight:?} was hardly ever seen: {sights:?}");
+    }
 }
 
 fn number(variable: &str) -> Option<u64> {
@@ -92,9 +100,17 @@ fn seeds_1500_to_1999() {
 }
 
 #[test]
+fn the_same_seed_writes_the_same_bytes() {
+    let bytes = |seed| live(seed, None, false).map(|world| world.coordinators.iter().map(|held| held.log.clone()).collect::<Vec<_>>());
+    for seed in 0..20 {
+        assert_eq!(bytes(seed), bytes(seed), "seed {seed}");
+    }
+}
+
+#[test]
 fn one_seed() {
     if let Some(seed) = number("OTTLA_SIM_SEED") {
-        live(seed, None, true).unwrap();
+        live(seed, None, true).map(drop).unwrap();
     }
 }
 
@@ -108,8 +124,9 @@ fn more_seeds() {
 #[test]
 fn each_check_finds_its_planted_bug() {
     for (plant, check) in Plant::ALL {
-        let found = (0..200).find_map(|seed| live(seed, Some(plant), false).err());
-        let text = found.unwrap_or_else(|| panic!("{plant:?} stays hidden"));
-        assert!(text.contains(check), "{plant:?} was to be found by {check} and gave: {text}");
+        let mut found = (0..200).filter_map(|seed| live(seed, Some(plant), false).err());
+        let first = found.next().unwrap_or_else(|| panic!("{plant:?} stays hidden"));
+        let is_found = first.contains(check) || found.any(|text| text.contains(check));
+        assert!(is_found, "{plant:?} was to be found by {check} and gave: {first}");
     }
 }

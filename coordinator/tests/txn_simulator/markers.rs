@@ -3,6 +3,7 @@
 use super::coordinator::Then;
 use super::message::Part;
 use super::plant::Plant;
+use super::sights::Sight;
 use super::world::{Event, World};
 use ottla_coordinator::txn::WriteMarkers;
 use ottla_storage::producer::{Marker, ProducerError};
@@ -89,10 +90,14 @@ impl World {
                 let known =
                     matches!(error, ProducerError::TransactionCoordinatorFenced { .. } | ProducerError::InvalidProducerEpoch { .. });
                 assert!(known, "{error}");
+                self.sights.see(Sight::ZombieMarker);
                 return Marked::Replaced;
             }
         };
         let incarnation = partition.incarnation;
+        if ended.is_empty() {
+            self.sights.see(Sight::RepeatedMarker);
+        }
         self.note(|| format!("{part:?} takes {marker:?} of {:?}", job.write.producer));
         self.checks.ended(part, &ended);
         self.appended(part);

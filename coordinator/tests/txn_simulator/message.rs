@@ -45,6 +45,8 @@ pub(crate) struct Message {
     pub(crate) producer: ProducerIdAndEpoch,
     pub(crate) version: TransactionVersion,
     pub(crate) timeout_ms: i32,
+    /// The topic of that name when it was sent.
+    pub(crate) incarnation: Option<u64>,
     pub(crate) request: Request,
 }
 

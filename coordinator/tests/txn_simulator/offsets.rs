@@ -33,10 +33,10 @@ fn expected(partition: &Partition) -> (BTreeMap<Key, i64>, BTreeSet<Key>) {
     (committed, open)
 }
 
-/// Fetches everything as a consumer does and compares.
-pub(crate) fn check(now: i64, partition: &mut Partition) {
+/// Fetches everything as a consumer does and compares. Returns whether anything was unstable.
+pub(crate) fn check(now: i64, partition: &mut Partition) -> bool {
     let (committed, open) = expected(partition);
-    let Some(groups) = &mut partition.groups else { return };
+    let Some(groups) = &mut partition.groups else { return false };
     let held: BTreeMap<Key, i64> = groups
         .committed_offsets()
         .map(|(target, value)| ((Arc::clone(&target.group.0), Arc::clone(target.topic), target.partition), value.offset))
@@ -53,9 +53,11 @@ pub(crate) fn check(now: i64, partition: &mut Partition) {
             let unstable = require_stable && open.contains(key);
             let offset = if unstable { -1 } else { committed.get(key).copied().unwrap_or(-1) };
             let error_code = if unstable { UNSTABLE_OFFSET_COMMIT } else { 0 };
-            assert_eq!((answered.error_code, answered.committed_offset), (error_code, offset), "pending offsets: {key:?}");
+            assert_eq!(answered.error_code, error_code, "pending offsets: {key:?}");
+            assert_eq!(answered.committed_offset, offset, "atomic: the offset of {key:?}");
         }
     }
+    !open.is_empty()
 }
 
 /// Nothing is pending any more.

@@ -9,6 +9,7 @@ use super::partition::Partition;
 use super::plant::Plant;
 use super::producer::{OffsetTarget, Places, Producer};
 use super::rng::Rng;
+use super::sights::{Sight, Sights};
 use ottla_coordinator::group::{GroupSettings, GroupShard};
 use ottla_coordinator::metadata::records::FeatureLevelRecord;
 use ottla_coordinator::metadata::{MetadataImage, MetadataRecord, MetadataShard, features};
@@ -90,6 +91,7 @@ pub(crate) struct World {
     pub(crate) unflushed: BTreeMap<Part, Vec<(i64, Message)>>,
     pub(crate) jobs: BTreeMap<u64, Job>,
     pub(crate) checks: Checks,
+    pub(crate) sights: Sights,
     pub(crate) processes: BTreeMap<usize, Process>,
     ids: Vec<Arc<str>>,
     cluster_version: i16,
@@ -130,6 +132,7 @@ impl World {
             unflushed: BTreeMap::new(),
             jobs: BTreeMap::new(),
             checks: Checks::default(),
+            sights: Sights::default(),
             processes: BTreeMap::new(),
             ids,
             cluster_version,
@@ -159,7 +162,7 @@ impl World {
             self.reload(shard);
         }
         for id in self.ids.clone() {
-            if self.rng.percent(30) {
+            if self.rng.percent(40) {
                 self.age(&id);
             }
             let after = self.rng.between(0, 2_000);
@@ -170,7 +173,7 @@ impl World {
 
     /// The id has a long life behind it: its epochs are nearly used up.
     fn age(&mut self, id: &Arc<str>) {
-        let producer = ProducerIdAndEpoch { id: self.fresh_producer_id(), epoch: self.rng.between(32_755, 32_766) as i16 };
+        let producer = ProducerIdAndEpoch { id: self.fresh_producer_id(), epoch: self.rng.between(32_758, 32_766) as i16 };
         let transaction = Transaction {
             producer,
             previous_producer_id: -1,
@@ -224,8 +227,8 @@ impl World {
         self.ids.iter().position(|of| **of == *id).unwrap_or_default() % COORDINATORS
     }
 
-    /// Lives through chaos and into peace. Returns how many transactions were committed and aborted.
-    pub(crate) fn run(&mut self) -> (u64, u64) {
+    /// Lives through chaos and into peace.
+    pub(crate) fn run(&mut self) {
         let give_up_at = self.chaos_until + PEACE_WITHIN_MS;
         let mut look_at = self.chaos_until + LATEST_MS + 1_000;
         let mut began_calm = false;
@@ -244,7 +247,6 @@ impl World {
             self.step();
         }
         self.end();
-        (self.checks.commits, self.checks.aborts)
     }
 
     /// Nothing goes wrong from now on. Half of the ids are left alone, for time to end their transactions; the others get a process
@@ -291,7 +293,7 @@ impl World {
 
     fn step(&mut self) {
         let at = self.events.first_key_value().map_or(self.now + 1_000, |((at, _), _)| *at);
-        let deadline = |coordinator: &Coordinator| coordinator.shard.next_deadline().map(|at| at.0);
+        let deadline = |coordinator: &Coordinator| coordinator.next_deadline();
         let due = self.coordinators.iter().enumerate().filter_map(|(shard, held)| Some((deadline(held)?, shard))).min();
         if let Some((deadline, shard)) = due.filter(|(deadline, _)| *deadline <= at) {
             self.now = self.now.max(deadline);
@@ -370,7 +372,12 @@ impl World {
         let (timeout_ms, at) = (producer.timeout_ms, producer.producer);
         let began_nothing = calls.is_empty() && producer.is_ready();
         for (call, request) in calls {
-            let message = Message { call, transactional_id: Arc::clone(&id), tag, producer: at, version, timeout_ms, request };
+            let incarnation = match &request {
+                Request::Produce { part, .. } => self.parts.get(part).map(|partition| partition.incarnation),
+                _ => None,
+            };
+            let transactional_id = Arc::clone(&id);
+            let message = Message { call, transactional_id, tag, producer: at, version, timeout_ms, incarnation, request };
             self.send(message);
         }
         if began_nothing {
@@ -391,6 +398,7 @@ impl World {
         let end_is_late = self.plant == Some(Plant::LateEndTxnOfVersion1) && matches!(message.request, Request::End { .. });
         let may_be_late = message.version.supports_epoch_bump() || matches!(message.request, Request::Produce { .. }) || end_is_late;
         if may_be_late && self.mishap(if end_is_late { 20 } else { 2 }) {
+            self.sights.see(Sight::LateRequest);
             self.schedule(50, lost);
             let late = self.rng.between(60, 3_000);
             return self.schedule(late, Event::Arrive(Box::new(message)));
@@ -472,6 +480,11 @@ impl World {
                 let after = self.rng.between(10, 3_000);
                 self.schedule(after, Event::CreateTopic(name));
             }
+            85..90 => {
+                let by_ms = self.rng.between(-10_000, 10_000);
+                self.note(|| format!("the clock is set by {by_ms}"));
+                self.coordinators.iter_mut().for_each(|coordinator| coordinator.set_clock(by_ms));
+            }
             79..85 => self.parts.values_mut().for_each(|partition| partition.forget_idle_producers(self.now)),
             _ => {}
         }
@@ -496,13 +509,18 @@ impl World {
     /// The machine stops and starts again: every log above its high watermark may be gone, and whoever was at work with it.
     fn power_loss(&mut self) {
         self.note(|| "power loss".to_owned());
+        self.sights.see(Sight::PowerLoss);
         self.boot += 1;
         self.jobs.clear();
         let waiting: Vec<Message> = std::mem::take(&mut self.unflushed).into_values().flatten().map(|(_, message)| message).collect();
         waiting.iter().for_each(|message| self.answer(message, Err(Trouble::Lost)));
         for (part, partition) in &mut self.parts {
-            let keep_up_to = self.rng.between(partition.high_watermark, partition.log_end_offset());
+            let end = partition.log_end_offset();
+            let keep_up_to = self.rng.between(partition.high_watermark, end);
             partition.restart(self.now, keep_up_to, &self.image, self.plant);
+            if partition.log_end_offset() < end {
+                self.sights.see(Sight::LostTail);
+            }
             self.checks.stable(part, partition);
         }
         for shard in 0..COORDINATORS {
@@ -514,7 +532,9 @@ impl World {
         let now = self.now;
         for (part, partition) in &mut self.parts {
             if part.0.as_ref() == OFFSETS_TOPIC {
-                offsets::check(now, partition);
+                if offsets::check(now, partition) {
+                    self.sights.see(Sight::UnstableOffset);
+                }
             }
         }
     }
@@ -538,6 +558,7 @@ impl World {
 
     fn delete_topic(&mut self, name: &str) {
         self.note(|| format!("{name} is deleted"));
+        self.sights.see(Sight::DeletedTopic);
         self.parts.retain(|part, _| *part.0 != *name);
         let (gone, kept) = std::mem::take(&mut self.unflushed).into_iter().partition(|(part, _)| *part.0 == *name);
         self.unflushed = kept;

@@ -4,6 +4,7 @@ use super::coordinator::{Failure, Pending, Then};
 use super::message::{Message, Part, Request, Trouble, partitions};
 use super::partition::Content;
 use super::plant::Plant;
+use super::sights::Sight;
 use super::world::{Event, World};
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::txn_offset_commit_request::{TxnOffsetCommitRequestPartition, TxnOffsetCommitRequestTopic};
@@ -15,7 +16,9 @@ use ottla_coordinator::effects::Ticket;
 use ottla_coordinator::group::{Caller, GroupRecord, GroupReply};
 use ottla_coordinator::shard::Shard;
 use ottla_coordinator::timers::Millis;
-use ottla_coordinator::txn::{self, PartitionsOfProducer, ProducerIdAndEpoch, TxnCommand, TxnEffects, TxnReply, TxnShard};
+use ottla_coordinator::txn::{
+    self, PartitionsOfProducer, ProducerIdAndEpoch, TransactionRecord, TransactionState, TxnCommand, TxnEffects, TxnReply, TxnShard,
+};
 use ottla_storage::producer::ProducerError;
 use uuid::Uuid;
 
@@ -74,10 +77,19 @@ impl World {
         let Some(partition) = self.parts.get_mut(part) else {
             return self.answer(&message, Err(Trouble::Refused(ResponseError::UnknownTopicOrPartition)));
         };
+        // Older versions of Produce know a topic by its name only, so that a late batch may come into a topic made anew, where nobody
+        // knows its producer: not looked for here.
+        if !message.version.supports_epoch_bump() && message.incarnation.is_some_and(|of| of != partition.incarnation) {
+            return self.answer(&message, Err(Trouble::Refused(ResponseError::UnknownTopicOrPartition)));
+        }
         let guard = match partition.begin_verification(now, message.producer, sequence, message.version.supports_epoch_bump()) {
             Ok(guard) => guard,
             Err(error) => return self.answer(&message, Err(Trouble::Refused(refusal(&error)))),
         };
+        let open = partition.has_open_transaction(message.producer.id);
+        if guard.is_some() && open {
+            self.sights.see(Sight::OpenTransactionOfOlderEpoch);
+        }
         let verified = guard.is_none() || self.plant == Some(Plant::NoVerification);
         let pending = Box::new(Pending { message, incarnation: partition.incarnation, boot, guard });
         if verified {
@@ -91,7 +103,7 @@ impl World {
     pub(crate) fn soon(&mut self) -> i64 {
         match self.rng.below(100) {
             0..60 => 0,
-            98.. if !self.is_calm() => self.rng.between(20, 3_000),
+            96.. if !self.is_calm() => self.rng.between(20, 3_000),
             _ => self.rng.between(0, 20),
         }
     }
@@ -140,8 +152,14 @@ impl World {
         };
         let verify = self.plant != Some(Plant::NoVerification);
         match partition.append(self.now, message.producer, sequence, content, *guard, verify) {
-            Err(error) => self.answer(message, Err(Trouble::Refused(refusal(&error)))),
+            Err(error) => {
+                if matches!(error, ProducerError::TransactionNotVerified { .. } | ProducerError::InvalidProducerEpoch { .. }) {
+                    self.sights.see(Sight::TooLateAppend);
+                }
+                self.answer(message, Err(Trouble::Refused(refusal(&error))));
+            }
             Ok(None) => {
+                self.sights.see(Sight::DuplicateBatch);
                 let end = partition.log_end_offset();
                 self.answer_when_safe(part, end, message);
             }
@@ -194,18 +212,21 @@ impl World {
     ) {
         let coordinator = &mut self.coordinators[shard];
         let ticket = coordinator.park(then, self.now);
-        let effects = work(&mut coordinator.shard, Millis(self.now), ticket);
+        let clock = coordinator.clock(self.now);
+        let effects = work(&mut coordinator.shard, clock, ticket);
         self.carry_out(shard, cause, effects);
     }
 
     /// The earliest deadline has come.
     pub(crate) fn wake(&mut self, shard: usize) {
-        let effects = self.coordinators[shard].shard.handle_timeout(Millis(self.now));
+        let clock = self.coordinators[shard].clock(self.now);
+        let effects = self.coordinators[shard].shard.handle_timeout(clock);
         self.carry_out(shard, None, effects);
     }
 
     pub(crate) fn abort_expired(&mut self, shard: usize, epoch: i32, id: &txn::TransactionalId) {
         if self.coordinators[shard].epoch == epoch {
+            self.sights.see(Sight::TimeoutWithNewProducerId);
             let fresh = Some(self.fresh_producer_id());
             self.handle(shard, None, Then::Nobody, |shard, now, ticket| shard.abort_expired(now, ticket, id, fresh));
         }
@@ -215,6 +236,7 @@ impl World {
         if self.plant == Some(Plant::LostRecord) {
             self.coordinators[shard].lose_last_record();
         }
+        self.sights.see(Sight::Reload);
         let (waited, effects) = self.coordinators[shard].reload(self.now);
         for then in waited {
             self.resolve(then, None);
@@ -224,16 +246,19 @@ impl World {
     }
 
     fn carry_out(&mut self, shard: usize, cause: Option<&Message>, effects: TxnEffects) {
-        if !effects.records.is_empty() {
+        let records = effects.records.len();
+        if records > 0 {
             let failure = self.coordinators[shard].failures.pop_front();
             if !matches!(failure, Some(Failure::NotWritten)) {
                 for record in &effects.records {
                     self.note(|| format!("   {} {:?}", record.transactional_id, record.value));
+                    self.see_record(record, cause);
                     self.checks.record(&record.transactional_id.0, record.value.as_ref(), cause, &self.parts);
                 }
                 self.coordinators[shard].append(&effects.records);
             }
             if failure.is_some() {
+                self.sights.see(Sight::FailedAppend);
                 self.note(|| format!("coordinator {shard} cannot append: {failure:?}"));
                 return self.reload(shard);
             }
@@ -241,6 +266,9 @@ impl World {
         for (ticket, reply) in effects.replies {
             if self.plant == Some(Plant::LostReply) && self.rng.percent(1) {
                 continue;
+            }
+            if records == 0 && matches!(reply, TxnReply::EndTxn(Ok(_))) {
+                self.sights.see(Sight::RepeatedEndTxn);
             }
             let then = self.coordinators[shard].answered(ticket);
             self.resolve(then, Some(reply));
@@ -253,6 +281,20 @@ impl World {
                     self.schedule(after, Event::AbortExpired { shard, epoch, id });
                 }
             }
+        }
+    }
+
+    fn see_record(&mut self, record: &TransactionRecord, cause: Option<&Message>) {
+        let before = self.coordinators.iter().find_map(|held| held.shard.transaction(&record.transactional_id.0));
+        let Some(new) = &record.value else { return self.sights.see(Sight::ExpiredId) };
+        if before.is_some_and(|before| before.producer.id != new.producer.id) {
+            self.sights.see(Sight::Rotation);
+        }
+        match (new.state, cause) {
+            (TransactionState::PrepareCommit, _) => self.sights.see(Sight::Commit),
+            (TransactionState::PrepareAbort, None) => self.sights.see(Sight::Timeout),
+            (TransactionState::PrepareAbort, Some(_)) => self.sights.see(Sight::Abort),
+            _ => {}
         }
     }
 
@@ -276,6 +318,9 @@ impl World {
                     TxnReply::Verified(Err(error)) => Err(error),
                     other => panic!("not about a write: {other:?}"),
                 };
+                if verdict == Err(ResponseError::TransactionAbortable) {
+                    self.sights.see(Sight::NotInTransaction);
+                }
                 match verdict {
                     Ok(()) => {
                         let after = self.soon();
@@ -304,6 +349,12 @@ impl World {
             }
             other => panic!("not for a producer: {other:?}"),
         };
+        match (&message.request, &answer) {
+            (Request::Init { expected: Some(_) }, Ok(_)) => self.sights.see(Sight::Resume),
+            (_, Err(Trouble::Refused(ResponseError::ProducerFenced))) => self.sights.see(Sight::FencedProducer),
+            (_, Err(Trouble::Refused(ResponseError::ConcurrentTransactions))) => self.sights.see(Sight::ConcurrentTransactions),
+            _ => {}
+        }
         if let Ok(Some(producer)) = answer {
             self.checks.handed(message, producer);
         }
