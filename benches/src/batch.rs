@@ -9,7 +9,10 @@ pub const HEADER_SIZE_BYTES: usize = 61;
 const LENGTH_AT: usize = 8;
 const CRC_AT: usize = 17;
 const CRC_FROM: usize = 21;
+const ATTRIBUTES_AT: usize = 21;
+const TRANSACTIONAL: u8 = 0x10;
 const LAST_OFFSET_DELTA_AT: usize = 23;
+const PRODUCER_AT: usize = 43;
 
 /// One encoded batch.
 #[derive(Clone, Debug)]
@@ -37,6 +40,28 @@ pub fn single(value: &[u8], timestamp_ms: i64) -> EncodedBatch {
     let mut builder = Builder::new(timestamp_ms);
     builder.push(value);
     builder.finish()
+}
+
+/// A batch of so many records of `record_size_bytes`.
+pub fn of_records(payload: &mut Payload, record_size_bytes: usize, count: i32, timestamp_ms: i64) -> EncodedBatch {
+    let mut builder = Builder::new(timestamp_ms);
+    let mut value = Vec::with_capacity(record_size_bytes);
+    for _ in 0..count {
+        value.clear();
+        payload.append(&mut value, record_size_bytes);
+        builder.push(&value);
+    }
+    builder.finish()
+}
+
+/// Makes an encoded batch one of a transaction of this producer.
+pub fn set_transactional_producer(batch: &mut [u8], producer_id: i64, epoch: i16, base_sequence: i32) {
+    batch[ATTRIBUTES_AT + 1] |= TRANSACTIONAL;
+    batch[PRODUCER_AT..PRODUCER_AT + 8].copy_from_slice(&producer_id.to_be_bytes());
+    batch[PRODUCER_AT + 8..PRODUCER_AT + 10].copy_from_slice(&epoch.to_be_bytes());
+    batch[PRODUCER_AT + 10..PRODUCER_AT + 14].copy_from_slice(&base_sequence.to_be_bytes());
+    let crc = crc32c::crc32c(&batch[CRC_FROM..]);
+    batch[CRC_AT..CRC_AT + 4].copy_from_slice(&crc.to_be_bytes());
 }
 
 struct Builder {
@@ -158,6 +183,19 @@ mod tests {
                 assert_eq!((record.key.as_deref(), record.offset, record.timestamp), (None, at as i64, 1_700_000_000_000));
             }
         }
+    }
+
+    #[test]
+    fn another_decoder_sees_the_producer_of_a_transaction() {
+        let mut encoded = of_records(&mut Payload::new(1), 100, 3, 0);
+        set_transactional_producer(&mut encoded.bytes, 7_000_000_000, 5, 42);
+        let decoded = RecordBatchDecoder::decode(&mut Bytes::from(encoded.bytes)).unwrap();
+        let seen: Vec<_> = decoded
+            .records
+            .iter()
+            .map(|record| (record.transactional, record.producer_id, record.producer_epoch, record.sequence))
+            .collect();
+        assert_eq!(seen, [(true, 7_000_000_000, 5, 42), (true, 7_000_000_000, 5, 43), (true, 7_000_000_000, 5, 44)]);
     }
 
     #[test]

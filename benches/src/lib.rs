@@ -12,4 +12,5 @@ pub mod payload;
 pub mod percentiles;
 pub mod probe;
 pub mod process;
+pub mod transactions;
 pub mod wire;

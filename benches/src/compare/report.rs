@@ -78,6 +78,16 @@ fn columns(load: &str) -> &'static [(&'static str, &'static str)] {
             ("broker_rss_kib", "RSS KiB"),
             ("other_cores", "other cores"),
         ],
+        "transactions" => &[
+            ("commit_us_p50", "commit p50 us"),
+            ("commit_us_p99", "commit p99 us"),
+            ("transactions_per_s", "transactions/s"),
+            ("transaction_us_p50", "transaction p50 us"),
+            ("transaction_us_p99", "transaction p99 us"),
+            ("us_per_request", "broker us/transaction"),
+            ("retries", "retries"),
+            ("other_cores", "other cores"),
+        ],
         "reload" => &[
             ("after_listening_ms", "listening to loaded ms"),
             ("loaded_ms", "exec to loaded ms"),
@@ -92,7 +102,7 @@ fn columns(load: &str) -> &'static [(&'static str, &'static str)] {
 }
 
 /// All loads, in the order in which they are shown.
-const LOADS: [&str; 9] = ["produce", "fetch", "latency", "start", "idle", "group", "heartbeat", "offsets", "reload"];
+const LOADS: [&str; 10] = ["produce", "fetch", "latency", "start", "idle", "group", "heartbeat", "offsets", "transactions", "reload"];
 
 /// Markdown for everything that was measured; ratios are to the system called `base`.
 pub fn table(samples: &[Sample], base: &str) -> String {
