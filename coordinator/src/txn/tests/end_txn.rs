@@ -156,6 +156,7 @@ fn an_older_client_stays_at_its_epoch_for_any_number_of_transactions() {
     for committed in [true, false, true] {
         world.add(last, V1, &[("a", &[0])]).expect("added");
         assert_eq!(world.end(last, committed, V1), Ok(None));
+        assert_eq!(world.shard.transaction(ID).expect("known").next_producer_id, -1, "none is taken for nothing");
         assert_eq!(world.carry_out()[0].version, V1);
         assert_eq!(world.producer(), last);
     }
@@ -178,7 +179,10 @@ fn a_decision_stops_the_clock() {
     let mut world = World::at(2);
     let first = world.init_new().expect("a producer");
     world.add(first, V2, &[("a", &[0])]).expect("added");
+    let idle_look = World::at(2).shard.next_deadline();
+    assert_ne!(world.shard.next_deadline(), idle_look);
     world.end(first, true, V2).expect("decided");
+    assert_eq!(world.shard.next_deadline(), idle_look, "nothing is left to come due");
     world.sleep(i64::from(TIMEOUT_MS) * 10);
     assert_eq!(world.state(), PrepareCommit, "a decision does not change, however long its markers take");
     world.carry_out();

@@ -17,6 +17,7 @@ fn a_transaction_from_beginning_to_end() {
         let written = world.carry_out();
         assert_eq!((written[0].producer, written[0].committed), (next, true));
         assert_eq!((world.state(), world.producer()), (CompleteCommit, next));
+        assert!(world.shard.transaction(ID).expect("known").partitions.is_empty(), "its partitions are not those of the next one");
         assert_eq!(world.init_new(), Ok(producer(101, next.epoch + 1)));
     }
 }
@@ -153,6 +154,19 @@ fn a_lost_answer_is_given_again_until_somebody_else_came() {
     assert_eq!(world.resume(first), Err(ResponseError::ProducerFenced));
     assert_eq!(world.init_new(), Ok(producer(101, 3)), "somebody else");
     assert_eq!(world.resume(producer(101, 2)), Err(ResponseError::ProducerFenced));
+}
+
+#[test]
+fn an_abort_by_the_coordinator_forgets_which_answer_was_lost() {
+    for cluster in [1, 2] {
+        let mut world = World::at(cluster);
+        let first = world.init_new().expect("a producer");
+        let second = world.resume(first).expect("bumped");
+        world.add(second, V1, &[("a", &[0])]).expect("added");
+        assert_eq!(world.init_new(), Err(ResponseError::ConcurrentTransactions));
+        world.carry_out();
+        assert_eq!(world.resume(first), Err(ResponseError::ProducerFenced), "cluster {cluster}");
+    }
 }
 
 #[test]
