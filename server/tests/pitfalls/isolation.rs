@@ -1,5 +1,6 @@
 //! Rows 32, 33 and 64 to 67: what transactions write, and what readers see of it.
 
+use crate::kit::groups::until;
 use crate::kit::transactions::{TV1, TV2, Transactor};
 use crate::kit::{Batch, Client, FetchOne, GatedDisk, Kit, Seen, seen};
 use bytes::Buf;
@@ -243,7 +244,9 @@ fn row_66_a_marker_that_is_not_committed_frees_nobody_and_is_written_again_after
         assert_eq!(aborted, if commit { vec![] } else { vec![(before.pid, 0)] }, "one transaction, however often it was ended");
         client.transact(&producer, "slow", 0, i32::from(version == TV1), &["next"]);
         client.end(&mut producer, true);
-        assert_eq!(log_of(&mut client, "slow"), ["v", word, word, "next", "COMMIT"]);
+        // EndTxn may be answered once it is decided; the marker waits for its flush.
+        let log = until(|| log_of(&mut client, "slow"), |log| log.len() == 5);
+        assert_eq!(log, ["v", word, word, "next", "COMMIT"]);
         disk.open();
     }
 }
