@@ -6,6 +6,7 @@
 
 use super::{Api, RequestContext, fenced_before, is_internal_topic};
 use crate::auth::{Operation, Resource};
+use crate::coordinators::txn::Patience;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::add_partitions_to_txn_request::{AddPartitionsToTxnTopic, AddPartitionsToTxnTransaction};
 use kafka_protocol::messages::add_partitions_to_txn_response::{
@@ -31,8 +32,9 @@ impl Api for AddPartitionsToTxn {
 
     async fn handle(ctx: RequestContext, request: AddPartitionsToTxnRequest) -> AddPartitionsToTxnResponse {
         let answer = AddPartitionsToTxnResponse::default();
+        let mut patience = Patience::new();
         if ctx.api_version < BATCHED_SINCE {
-            let results = of_transaction(&ctx, &single(request)).await;
+            let results = of_transaction(&ctx, &mut patience, &single(request)).await;
             return answer.with_results_by_topic_v3_and_below(results);
         }
         if !ctx.allows(Operation::ClusterAction, Resource::Cluster) {
@@ -40,7 +42,7 @@ impl Api for AddPartitionsToTxn {
         }
         let mut results = Vec::with_capacity(request.transactions.len());
         for transaction in request.transactions {
-            let topic_results = of_transaction(&ctx, &transaction).await;
+            let topic_results = of_transaction(&ctx, &mut patience, &transaction).await;
             let result = AddPartitionsToTxnResult::default().with_transactional_id(transaction.transactional_id);
             results.push(result.with_topic_results(topic_results));
         }
@@ -57,7 +59,11 @@ fn single(request: AddPartitionsToTxnRequest) -> AddPartitionsToTxnTransaction {
         .with_topics(request.v3_and_below_topics)
 }
 
-async fn of_transaction(ctx: &RequestContext, transaction: &AddPartitionsToTxnTransaction) -> Vec<AddPartitionsToTxnTopicResult> {
+async fn of_transaction(
+    ctx: &RequestContext,
+    patience: &mut Patience,
+    transaction: &AddPartitionsToTxnTransaction,
+) -> Vec<AddPartitionsToTxnTopicResult> {
     let (topics, id) = (&transaction.topics, &transaction.transactional_id);
     if ctx.api_version < BATCHED_SINCE && !ctx.allows(Operation::Write, Resource::TransactionalId(id)) {
         return results(topics, |_, _| Some(ResponseError::TransactionalIdAuthorizationFailed));
@@ -76,7 +82,7 @@ async fn of_transaction(ctx: &RequestContext, transaction: &AddPartitionsToTxnTr
         partitions: &partitions,
     };
     if !transaction.verify_only {
-        let error = ctx.node.txns.add_partitions(&asked).await.err();
+        let error = ctx.node.txns.add_partitions_within(patience, &asked).await.err();
         let error = error.map(|error| fenced_before(PRODUCER_FENCED_SINCE, ctx.api_version, error));
         return results(topics, |_, _| error);
     }

@@ -130,7 +130,15 @@ impl TxnCoordinator {
 
     /// Adds partitions to the producer's transaction, opening it if need be.
     pub(crate) async fn add_partitions(&self, request: &PartitionsOfProducer<'_>) -> Result<(), ResponseError> {
-        let mut patience = Patience::new();
+        self.add_partitions_within(&mut Patience::new(), request).await
+    }
+
+    /// The same for one of many: together they wait no longer than one.
+    pub(crate) async fn add_partitions_within(
+        &self,
+        patience: &mut Patience,
+        request: &PartitionsOfProducer<'_>,
+    ) -> Result<(), ResponseError> {
         loop {
             let completed = self.completed.notified();
             tokio::pin!(completed);
@@ -234,10 +242,11 @@ impl TxnCoordinator {
 }
 
 /// How much longer a request waits for other transactions to complete.
-struct Patience(tokio::time::Instant);
+#[derive(Debug)]
+pub(crate) struct Patience(tokio::time::Instant);
 
 impl Patience {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(tokio::time::Instant::now() + PATIENCE)
     }
 

@@ -127,6 +127,18 @@ impl Client {
         id
     }
 
+    /// Sends a body as it is behind a header without tagged fields; nothing is asked back.
+    pub fn send_raw(&mut self, api_key: i16, version: i16, body: &[u8]) {
+        let mut frame = BytesMut::new();
+        frame.put_i32(10 + body.len() as i32);
+        frame.put_i16(api_key);
+        frame.put_i16(version);
+        frame.put_i32(-1);
+        frame.put_i16(-1);
+        frame.put_slice(body);
+        self.stream.write_all(&frame).expect("the broker takes requests");
+    }
+
     /// The next answer, which must be to this request.
     pub fn receive<R: Request>(&mut self, version: i16, id: i32) -> R::Response {
         let mut bytes = self.receive_bytes();

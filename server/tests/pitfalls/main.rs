@@ -21,3 +21,4 @@ mod produce;
 mod sessions;
 mod topics;
 mod transactions;
+mod transactions_hostile;
