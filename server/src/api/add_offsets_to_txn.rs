@@ -5,7 +5,7 @@
 //! TxnOffsetCommit. An empty group id is allowed, as in Kafka. The topic is created if need be: Kafka, which knows its partitions from the
 //! configuration, adds one of a topic that is not there yet.
 
-use super::{Api, RequestContext};
+use super::{Api, RequestContext, fenced_before};
 use crate::auth::{Operation, Resource};
 use crate::coordinators::group::OFFSETS_TOPIC;
 use kafka_protocol::ResponseError;
@@ -14,6 +14,9 @@ use ottla_coordinator::partitioner::partition_for;
 use ottla_coordinator::txn::{Partitions, PartitionsOfProducer, ProducerIdAndEpoch, TransactionVersion};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
+
+/// The first version whose clients know PRODUCER_FENCED.
+const PRODUCER_FENCED_SINCE: i16 = 2;
 
 pub(crate) enum AddOffsetsToTxn {}
 
@@ -24,12 +27,8 @@ impl Api for AddOffsetsToTxn {
     const VERSIONS: RangeInclusive<i16> = 0..=4;
 
     async fn handle(ctx: RequestContext, request: AddOffsetsToTxnRequest) -> AddOffsetsToTxnResponse {
-        let error_code = match add(&ctx, &request).await {
-            Ok(()) => 0,
-            // Older clients do not know the newer error.
-            Err(ResponseError::ProducerFenced) if ctx.api_version < 2 => ResponseError::InvalidProducerEpoch.code(),
-            Err(error) => error.code(),
-        };
+        let error = add(&ctx, &request).await.err();
+        let error_code = error.map_or(0, |error| fenced_before(PRODUCER_FENCED_SINCE, ctx.api_version, error).code());
         AddOffsetsToTxnResponse::default().with_error_code(error_code)
     }
 }

@@ -79,26 +79,42 @@ async fn commit(ctx: &RequestContext, request: &TxnOffsetCommitRequest) -> Resul
 /// Asks the transaction coordinator whether the transaction is open, unless it is open in the group's partition already.
 async fn verify(ctx: &RequestContext, request: &TxnOffsetCommitRequest) -> Result<TransactionCheck, ResponseError> {
     let adds = ctx.api_version >= ADDS_PARTITION;
-    if !adds && !ctx.node.dynamic.effective(&ctx.node.image()).transaction_partition_verification_enable() {
+    let is_verified = ctx.node.dynamic.effective(&ctx.node.image()).transaction_partition_verification_enable();
+    if !adds && !is_verified {
         return Ok(TransactionCheck::Unchecked);
     }
     let (place, log) = partition_of(ctx, &request.group_id)?;
-    let producer = ProducerIdAndEpoch { id: request.producer_id.0, epoch: request.producer_epoch };
-    let (id, epoch) = (ProducerId(producer.id), ProducerEpoch(producer.epoch));
-    let guard = log.begin_verification(ctx.node.clock.now_ms(), (id, epoch), NO_SEQUENCE, adds).map_err(|error| error.response_error())?;
+    let producer = (ProducerId(request.producer_id.0), ProducerEpoch(request.producer_epoch));
+    let begun = log.begin_verification(ctx.node.clock.now_ms(), producer, NO_SEQUENCE, adds);
+    let guard = begun.map_err(|error| error.response_error())?;
     if guard.is_some() {
-        let version = TransactionVersion(if adds { 2 } else { 0 });
-        let partitions = Partitions::from([(Arc::from(OFFSETS_TOPIC), [place].into())]);
-        let of_producer = PartitionsOfProducer { transactional_id: &request.transactional_id, producer, version, partitions: &partitions };
-        let outcome = if adds {
-            ctx.node.txns.add_partitions(&of_producer).await
-        } else {
-            let verified = ctx.node.txns.verify_partitions(&of_producer).await;
-            verified.and_then(|errors| errors.into_values().flatten().next().map_or(Ok(()), Err))
-        };
-        outcome.map_err(|error| unverified(ctx.api_version, error))?;
+        ask(ctx, request, place, adds).await.map_err(|error| unverified(ctx.api_version, error))?;
     }
-    Ok(TransactionCheck::Verified(guard))
+    Ok(if is_verified { TransactionCheck::Verified(guard) } else { TransactionCheck::Unchecked })
+}
+
+/// Whether the group's partition is in the transaction, or from now on it is.
+async fn ask(ctx: &RequestContext, request: &TxnOffsetCommitRequest, place: i32, adds: bool) -> Result<(), ResponseError> {
+    let topic: Arc<str> = Arc::from(OFFSETS_TOPIC);
+    let of_producer = PartitionsOfProducer {
+        transactional_id: &request.transactional_id,
+        producer: ProducerIdAndEpoch { id: request.producer_id.0, epoch: request.producer_epoch },
+        version: TransactionVersion(if adds { 2 } else { 0 }),
+        partitions: &Partitions::from([(Arc::clone(&topic), [place].into())]),
+    };
+    let txns = &ctx.node.txns;
+    let answer = if adds {
+        txns.add_partitions(&of_producer).await
+    } else {
+        let verified = txns.verify_partitions(&of_producer).await;
+        verified
+            .and_then(|verified| verified.get(&(topic, place)).copied().unwrap_or(Some(ResponseError::InvalidTxnState)).map_or(Ok(()), Err))
+    };
+    answer.map_err(|error| match error {
+        // Nobody is the coordinator of anything before the topic exists.
+        ResponseError::NotCoordinator if txns.runtime.places() == 0 => ResponseError::CoordinatorNotAvailable,
+        error => error,
+    })
 }
 
 fn partition_of(ctx: &RequestContext, group_id: &str) -> Result<(i32, Arc<Partition>), ResponseError> {

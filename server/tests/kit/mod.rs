@@ -11,6 +11,7 @@ mod disks;
 pub mod groups;
 mod records;
 pub mod transactions;
+pub mod txn_offsets;
 
 pub use client::{Client, FetchOne, name};
 pub use disks::GatedDisk;

@@ -22,3 +22,4 @@ mod sessions;
 mod topics;
 mod transactions;
 mod transactions_hostile;
+mod txn_offsets;
