@@ -1,4 +1,4 @@
-//! A disk whose syncs wait until they are let go, for stories about acknowledgements.
+//! A disk whose syncs wait until they are let go, for stories about acknowledgements, or the reads of a coordinator that loads.
 
 use ottla_storage::disk::{Disk, DiskFile, Entry, OpenMode, RealDisk, Space, WholeDisk};
 use std::fmt::Debug;
@@ -22,8 +22,17 @@ struct State {
     syncs: usize,
 }
 
+/// What has to pass the gate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Guarded {
+    Syncs,
+    /// Reads of the threads that load coordinators.
+    Loads,
+}
+
 #[derive(Debug)]
 struct Shared {
+    guarded: Guarded,
     /// Only `.log` files below a directory whose name contains this are gated, and its removal.
     directory: String,
     state: Mutex<State>,
@@ -47,15 +56,25 @@ impl Shared {
     }
 }
 
-/// The machine's files, with a gate before the syncs of one partition's `.log` files and before the removal of its directory.
+/// The machine's files, with a gate before the syncs of one partition's `.log` files and before the removal of its directory, or before
+/// loads from them.
 #[derive(Clone, Debug)]
 pub struct GatedDisk(Arc<Shared>);
 
 impl GatedDisk {
     /// Open; gates directories whose name contains `directory`.
     pub fn before(directory: &str) -> Self {
+        Self::guarding(Guarded::Syncs, directory)
+    }
+
+    /// Open; gates only what coordinators read while they load.
+    pub fn before_loads(directory: &str) -> Self {
+        Self::guarding(Guarded::Loads, directory)
+    }
+
+    fn guarding(guarded: Guarded, directory: &str) -> Self {
         let state = Mutex::new(State { gate: Gate::Open, waiting: 0, syncs: 0 });
-        Self(Arc::new(Shared { directory: directory.to_owned(), state, changed: Condvar::new() }))
+        Self(Arc::new(Shared { guarded, directory: directory.to_owned(), state, changed: Condvar::new() }))
     }
 
     fn set(&self, gate: Gate) {
@@ -63,12 +82,12 @@ impl GatedDisk {
         self.0.changed.notify_all();
     }
 
-    /// Syncs wait from now on.
+    /// Who comes waits from now on.
     pub fn shut(&self) {
         self.set(Gate::Shut);
     }
 
-    /// Syncs go on.
+    /// All go on.
     pub fn open(&self) {
         self.set(Gate::Open);
     }
@@ -78,7 +97,7 @@ impl GatedDisk {
         self.set(Gate::Failing);
     }
 
-    /// Returns once so many syncs wait.
+    /// Returns once so many wait.
     pub fn until_waiting(&self, count: usize) {
         let state = self.0.state.lock().expect("no panic");
         let (_state, late) = self.0.changed.wait_timeout_while(state, super::PATIENCE, |state| state.waiting < count).expect("no panic");
@@ -100,11 +119,16 @@ impl DiskFile for GatedFile {
     }
 
     fn read_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize> {
+        if self.1.guarded == Guarded::Loads && std::thread::current().name() == Some("ottla-load") {
+            drop(self.1.pass()?);
+        }
         self.0.read_at(buffer, position)
     }
 
     fn sync(&self) -> io::Result<()> {
-        self.1.pass()?.syncs += 1;
+        if self.1.guarded == Guarded::Syncs {
+            self.1.pass()?.syncs += 1;
+        }
         self.0.sync()
     }
 
@@ -149,7 +173,7 @@ impl Disk for GatedDisk {
     }
 
     fn remove_dir_all(&self, dir: &Path) -> io::Result<()> {
-        if self.0.guards(Some(dir)) {
+        if self.0.guarded == Guarded::Syncs && self.0.guards(Some(dir)) {
             drop(self.0.pass()?);
         }
         RealDisk.remove_dir_all(dir)

@@ -1,5 +1,6 @@
 //! How far groups are behind, and commits behind an end that the log has lost.
 
+use crate::kit::transactions::TV2;
 use crate::kit::{BASE_MS, Batch, Client, Kit, name};
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
@@ -135,4 +136,25 @@ fn offsets_of_a_deleted_topic_are_behind_nothing() {
     client.create("orders", 1, &[]);
     assert_eq!(committed(&mut client, "group", "orders"), -1, "and the new topic begins without offsets");
     assert_eq!(BASE_MS, kit.clock.now_ms());
+}
+
+#[test]
+fn offsets_of_an_open_transaction_count_for_nothing_until_it_is_committed() {
+    let (mut kit, mut client) = started(1);
+    client.produce("orders", 0, &Batch::count(5));
+    commit(&mut client, "group", "orders", 0, 1);
+    let mut producer = client.transactor("p", TV2);
+    client.commit_in(&producer, "group", "orders", 0, 4);
+    client.commit_in(&producer, "new", "orders", 0, 9);
+    let lag = |kit: &Kit| rows(&of(kit, None)).into_iter().map(|row| (row.0.to_owned(), row.2)).collect::<Vec<_>>();
+    assert_eq!(lag(&kit), [("group".to_owned(), 4)]);
+    kit.clock.advance(1);
+    kit.restart();
+    let mut client = kit.connect();
+    assert_eq!(committed(&mut client, "group", "orders"), 1);
+    assert_eq!(committed(&mut client, "new", "orders"), -1, "nothing that could lie behind the end of the log");
+    assert_eq!(client.stable("new", "orders", 0), Err(ResponseError::UnstableOffsetCommit), "and what is not stable is not moved there");
+    client.end(&mut producer, true);
+    assert_eq!(client.stable("group", "orders", 0), Ok(4));
+    assert_eq!(lag(&kit), [("group".to_owned(), 1), ("new".to_owned(), 0)]);
 }

@@ -3,6 +3,7 @@
 #[path = "../kit/mod.rs"]
 mod kit;
 mod lag;
+mod markers;
 mod snapshots;
 mod stuck;
 
