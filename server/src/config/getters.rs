@@ -149,8 +149,6 @@ numbers! {
     transaction_max_timeout_ms: i32 = "transaction.max.timeout.ms";
     /// `transactional.id.expiration.ms`
     transactional_id_expiration_ms: i64 = "transactional.id.expiration.ms";
-    /// `transaction.abort.timed.out.transaction.cleanup.interval.ms`
-    transaction_abort_interval_ms: i64 = "transaction.abort.timed.out.transaction.cleanup.interval.ms";
     /// `transaction.remove.expired.transaction.cleanup.interval.ms`
     transaction_remove_expired_interval_ms: i64 = "transaction.remove.expired.transaction.cleanup.interval.ms";
 

@@ -289,6 +289,34 @@ fn row_59_time_goes_on_while_the_broker_is_away() {
 }
 
 #[test]
+fn row_59_an_id_that_nobody_uses_is_forgotten_and_one_in_a_transaction_is_not() {
+    const WEEK_MS: i64 = 7 * 24 * 60 * 60 * 1000;
+    for (properties, after_ms) in [("", WEEK_MS), ("transactional.id.expiration.ms=60000", 60_000)] {
+        let (mut kit, mut client) = story(properties);
+        let idle = client.transactor("idle", TV1);
+        kit.clock.advance(after_ms - 1);
+        assert_eq!(error(state_of(&mut client, "idle").error_code), None);
+        let forgotten = Some(ResponseError::TransactionalIdNotFound);
+        until(
+            || {
+                kit.clock.advance(3_600_000);
+                let open = client.transactor("open", TV1);
+                client.transact(&open, "t", 0, 0, &["a"]);
+                state_of(&mut client, "idle")
+            },
+            |now| error(now.error_code) == forgotten,
+        );
+        assert_eq!(error(client.add_partition(&idle, "t", 0)), Some(ResponseError::InvalidProducerIdMapping));
+        assert_eq!(state_of(&mut client, "open").transaction_state.as_str(), "Ongoing");
+        kit.kill_and_restart();
+        client = kit.connect();
+        assert_eq!(error(state_of(&mut client, "idle").error_code), forgotten);
+        let anew = client.transactor("idle", TV1);
+        assert!(anew.pid != idle.pid && anew.epoch == 0);
+    }
+}
+
+#[test]
 fn row_60_a_timeout_longer_than_the_broker_allows_is_refused() {
     for (properties, longest_ms) in [("", 900_000), ("transaction.max.timeout.ms=5000", 5_000)] {
         let (_kit, mut client) = story(properties);

@@ -106,7 +106,7 @@ pub(super) const KEYS: &[KeyDef] = &[
     unset("num.replica.alter.log.dirs.threads", Int, High)
         .no_effect("threads that move replicas between directories"),
     key("producer.id.expiration.check.interval.ms", Int, "600000", Low).at_least(1).internal()
-        .later("Milliseconds between looks for idle producer ids to forget."),
+        .doc("Milliseconds between looks for idle producer ids to forget."),
     key("producer.id.expiration.ms", Int, "86400000", Low).at_least(1).cluster_wide()
         .doc("Milliseconds an idle producer's sequence state is remembered; a producer of an open transaction is never forgotten."),
 ];

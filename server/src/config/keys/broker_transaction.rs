@@ -40,25 +40,25 @@ pub(super) const KEYS: &[KeyDef] = &[
     key("share.coordinator.write.timeout.ms", Int, "5000", High).at_least(1)
         .later("Milliseconds a write to `__share_group_state` may take."),
     key("transaction.abort.timed.out.transaction.cleanup.interval.ms", Int, "10000", Low).at_least(1)
-        .later("Milliseconds between looks for transactions past their timeout, to abort them."),
+        .no_effect("milliseconds between looks for transactions past their timeout; each has a timer of its own here"),
     key("transaction.max.timeout.ms", Int, "900000", High).at_least(1)
-        .later("Milliseconds a producer may ask for as `transaction.timeout.ms` at most."),
+        .doc("Milliseconds a producer may ask for as `transaction.timeout.ms` at most."),
     key("transaction.partition.verification.enable", Bool, "true", Low).cluster_wide()
-        .later("Whether a produce into a transaction first checks that the coordinator knows the transaction (KIP-890)."),
+        .doc("Whether a produce into a transaction first checks that the coordinator knows the transaction (KIP-890)."),
     key("transaction.remove.expired.transaction.cleanup.interval.ms", Int, "3600000", Low).at_least(1)
-        .later("Milliseconds between looks for transactional ids to forget."),
+        .doc("Milliseconds between looks for transactional ids to forget."),
     key("transaction.state.log.load.buffer.size", Int, "5242880", High).at_least(1)
-        .later("Bytes read at a time while a coordinator loads `__transaction_state`."),
+        .doc("Bytes read at a time while a coordinator loads `__transaction_state`."),
     key("transaction.state.log.min.isr", Int, "2", High).at_least(1)
-        .later("In-sync replicas that `__transaction_state` needs to be written."),
+        .doc("In-sync replicas that `__transaction_state` needs to be written."),
     key("transaction.state.log.num.partitions", Int, "50", High).at_least(1)
-        .later("Partitions of `__transaction_state` when it is created; changing it later has no effect."),
+        .doc("Partitions of `__transaction_state` when it is created; changing it later has no effect."),
     key("transaction.state.log.replication.factor", Short, "3", High).at_least(1)
-        .later("Replicas of `__transaction_state` when it is created."),
+        .doc("Replicas of `__transaction_state` when it is created."),
     key("transaction.state.log.segment.bytes", Int, "104857600", High).at_least(1)
-        .later("Bytes of one segment of `__transaction_state`."),
+        .doc("Bytes of one segment of `__transaction_state`."),
     key("transaction.two.phase.commit.enable", Bool, "false", Low)
         .later("Whether producers may leave a transaction prepared without a time limit (KIP-939)."),
     key("transactional.id.expiration.ms", Int, "604800000", High).at_least(1)
-        .later("Milliseconds an unused transactional id is remembered."),
+        .doc("Milliseconds an unused transactional id is remembered."),
 ];
