@@ -13,6 +13,7 @@ mod exactly_once;
 mod fetch;
 mod groups;
 mod idempotence;
+mod isolation;
 mod members;
 mod metadata;
 mod migration;
@@ -49,6 +50,7 @@ pub(crate) fn tell_all(address: SocketAddr, strict: bool, only: &str) -> Book {
         produce::STORIES,
         idempotence::STORIES,
         producers::STORIES,
+        isolation::STORIES,
         fetch::STORIES,
         sessions::STORIES,
         offsets::STORIES,
@@ -125,6 +127,7 @@ const ALLOWED: &[(&str, &str)] = &[
     ("fetch limits: -1 bytes", "Kafka fails inside (UNKNOWN_SERVER_ERROR); here it is 0 bytes"),
     ("metadata by id: neither name nor id", "Kafka fails inside (UNKNOWN_SERVER_ERROR); here it is INVALID_REQUEST"),
     ("pages: \"\"", "Kafka fails inside (UNKNOWN_SERVER_ERROR); here it is INVALID_TOPIC_EXCEPTION"),
+    ("read committed: the later one is aborted first, committed from 0", "Kafka also tells what was aborted behind the records it returns"),
     ("create: no time", "Kafka is never done in 0 ms, and the topic is there all the same"),
 ];
 

@@ -52,7 +52,7 @@ fn transactional(producer: i64, epoch: i16, sequence: i32) -> Bytes {
 }
 
 /// A producer of this transactional id.
-fn init(talk: &mut Talk, id: &TransactionalId) -> (i64, i16) {
+pub(super) fn init(talk: &mut Talk, id: &TransactionalId) -> (i64, i16) {
     let find = FindCoordinatorRequest::default().with_key(id.0.clone()).with_key_type(1);
     let request = InitProducerIdRequest::default()
         .with_transactional_id(Some(id.clone()))
