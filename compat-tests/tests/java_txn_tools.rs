@@ -11,7 +11,7 @@ use compat_tests::{Broker, BrokerOptions, need, story};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 const TRANSACTIONS: &str = "org.apache.kafka.tools.TransactionsCommand";
 const CONSOLE_CONSUMER: &str = "org.apache.kafka.tools.consumer.ConsoleConsumer";
@@ -35,6 +35,40 @@ fn kafka_transactions_and_dump_log_print_what_they_print_at_apache_kafka() {
         copier(&mut transcript, broker)?;
         files(&mut transcript, broker)?;
         same_as_golden("kafka-transactions.txt", &transcript.told.finish()?)
+    });
+}
+
+#[test]
+fn a_forgotten_transactional_id_is_told_so_and_can_begin_anew() {
+    let name = "transactions_expiry";
+    let Some((java, transactor)) = need(name, Java::find().and_then(|java| Ok((java, transactor::find(None)?)))) else { return };
+    let options = BrokerOptions::new()
+        .set("transactional.id.expiration.ms", 4000)
+        .set("transaction.remove.expired.transaction.cleanup.interval.ms", 200);
+    story(name, options, |broker| {
+        let tools = Tools::new(&java, broker);
+        let mut told = Transactor::start(&transactor, &broker.bootstrap(), broker.scratch_dir()?.join("transactor.log"))?;
+        told.play("topic e 1\nproducer p tx-p 60000\ninit p\nbegin p\nsend p e 0 before\ncommit p\nsettled e")?;
+        let deadline = Instant::now() + PATIENCE;
+        while tools.run(TRANSACTIONS, &["list"])?.contains("tx-p") {
+            ensure!(Instant::now() < deadline, "tx-p is still there after {PATIENCE:?}");
+        }
+        told.play(
+            "begin p
+            send p e 0 late
+            commit p
+            abort p
+            close p
+            producer again tx-p 60000
+            init again
+            begin again
+            send again e 0 anew
+            commit again
+            settled e
+            read e uncommitted
+            read e committed",
+        )?;
+        same_as_golden("transactions-expiry.txt", &told.finish()?)
     });
 }
 

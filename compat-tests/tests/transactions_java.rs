@@ -364,7 +364,11 @@ fn epochs_run_out_and_the_producer_does_not_notice() {
         for _ in 0..7 {
             ensure!(told.ask("many p x 0 5000")? == ["ok 5000 done"], "{}", told.transcript);
         }
+        // A record and a marker each; of 5000 in a row 1666 are aborted.
         told.play("settled x\ncount x uncommitted\ncount x committed")?;
-        same_as_golden("transactions-epochs.txt", &told.finish()?)
+        let seen = told.finish()?;
+        let right = seen.ends_with("$ count x uncommitted\nok 35000 records,end 70000\n$ count x committed\nok 23338 records,end 70000\n");
+        ensure!(right, "{seen}");
+        Ok(())
     });
 }
