@@ -114,7 +114,7 @@ fn misplaced(talk: &mut Talk) {
     log.read(talk, "at last");
 }
 
-fn joining(producer: &Producer, group: &GroupId) -> AddOffsetsToTxnRequest {
+pub(super) fn joining(producer: &Producer, group: &GroupId) -> AddOffsetsToTxnRequest {
     AddOffsetsToTxnRequest::default()
         .with_transactional_id(producer.transactional_id.clone())
         .with_producer_id(ProducerId(producer.id))
@@ -141,7 +141,7 @@ fn offsets(talk: &mut Talk) {
     talk.ask("the one that replaced it", &joining(&next, &group));
 }
 
-fn committing(producer: &Producer, group: &GroupId, topics: Vec<(&TopicName, Vec<(i32, i64)>)>) -> TxnOffsetCommitRequest {
+pub(super) fn committing(producer: &Producer, group: &GroupId, topics: Vec<(&TopicName, Vec<(i32, i64)>)>) -> TxnOffsetCommitRequest {
     let partition = |(index, offset): (i32, i64)| {
         TxnOffsetCommitRequestPartition::default()
             .with_partition_index(index)

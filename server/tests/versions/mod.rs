@@ -25,6 +25,7 @@ mod sessions;
 mod talk;
 mod topics;
 mod transactions;
+mod txn_members;
 
 pub(crate) use talk::{Book, Talk};
 
@@ -65,6 +66,7 @@ pub(crate) fn tell_all(address: SocketAddr, strict: bool, only: &str) -> Book {
         migration::STORIES,
         transactions::STORIES,
         exactly_once::STORIES,
+        txn_members::STORIES,
     ];
     for story in all.into_iter().flatten().filter(|story| story.name.contains(only)) {
         for version in story.versions.clone() {
