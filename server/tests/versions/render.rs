@@ -179,10 +179,6 @@ impl Tidy for FetchResponse {
         topics.sort_by_key(|topic| matches!(topic.partitions.first().map_or(0, |row| row.error_code), 3 | 100));
         self.responses = topics;
         for partition in self.responses.iter_mut().flat_map(|topic| &mut topic.partitions) {
-            for aborted in partition.aborted_transactions.iter_mut().flatten() {
-                // The broker gave it.
-                aborted.producer_id.0 = 0;
-            }
             // Kafka has them by their ends, and Java's client sorts them.
             partition.aborted_transactions.iter_mut().for_each(|aborted| aborted.sort_by_key(|one| one.first_offset));
             partition.records = partition.records.as_ref().map(|records| super::batches::summary(records).into());
