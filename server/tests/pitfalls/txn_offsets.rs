@@ -312,3 +312,38 @@ fn row_68_a_later_commit_outside_of_the_transaction_wins() {
     client.end(&mut producer, true);
     assert_eq!(client.stable("g", "t", 0), Ok(50), "it is the later one in the log");
 }
+
+#[test]
+fn row_68_before_anybody_looked_for_a_coordinator_there_is_none() {
+    let kit = Kit::with(AT_ONCE);
+    let mut client = kit.connect();
+    client.create("t", 1, &[]);
+    let stranger = Transactor { id: "p".to_owned(), pid: 7, epoch: 0, produce: TV1 };
+    let not_there = Some(ResponseError::CoordinatorNotAvailable);
+    for version in 0..=5 {
+        assert_eq!(client.try_txn_commit(version, &txn_commit(&stranger, "g", "t", 0, 1)), not_there, "v{version}: of groups");
+    }
+    client.find_coordinator("g");
+    for version in 0..=5 {
+        assert_eq!(client.try_txn_commit(version, &txn_commit(&stranger, "g", "t", 0, 1)), not_there, "v{version}: of transactions");
+    }
+    assert_eq!(client.add_offsets(&stranger, "g"), Some(ResponseError::NotCoordinator));
+    assert_eq!(client.committed("g", "t", 0).committed_offset, -1);
+}
+
+#[test]
+fn row_68_without_verification_old_producers_are_believed() {
+    let kit = Kit::with(&format!("{AT_ONCE}\ntransaction.partition.verification.enable=false"));
+    let mut client = kit.connect();
+    client.find_coordinator("g");
+    client.create("t", 1, &[]);
+    let mut producer = client.transactor("p", TV1);
+    for version in 0..=4 {
+        assert_eq!(client.try_txn_commit(version, &txn_commit(&producer, "g", "t", 0, 42)), None, "v{version}: nobody added the group");
+    }
+    assert_eq!(client.stable("g", "t", 0), Err(ResponseError::UnstableOffsetCommit), "and nobody would end it");
+    // Who adds the group, even if late, ends both: they have one partition.
+    client.commit_in(&producer, "other", "t", 0, 43);
+    client.end(&mut producer, true);
+    assert_eq!([client.stable("g", "t", 0), client.stable("other", "t", 0)], [Ok(42), Ok(43)]);
+}
