@@ -29,10 +29,10 @@ fn batch_bytes_allowed(soft: &Soft) -> usize {
 
 /// A decision is written, and told to the partitions. The transaction's time does not run out any more.
 pub(super) fn decision(soft: &mut Soft, id: &TransactionalId, prepared: Transaction) -> Result<TxnEffects, ResponseError> {
-    let command = TxnCommand::WriteMarkers(markers(soft, id, &prepared));
     let record = record(soft, id, prepared)?;
+    let commands = record.value.iter().map(|prepared| TxnCommand::WriteMarkers(markers(soft, id, prepared))).collect();
     stop_clock(soft, id);
-    Ok(TxnEffects { records: vec![record], replies: Vec::new(), commands: vec![command] })
+    Ok(TxnEffects { records: vec![record], replies: Vec::new(), commands })
 }
 
 /// The command for a decision. Only the answer to the last one for an id counts, so each has a number of its own: with the older versions
