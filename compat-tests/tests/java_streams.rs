@@ -10,7 +10,7 @@ use compat_tests::{Broker, BrokerOptions, Toolchain, need, story};
 use rdkafka::consumer::Consumer;
 use rdkafka::message::Message;
 use rdkafka::producer::BaseRecord;
-use rustix::process::Signal;
+use rustix::process::{Signal, kill_process};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -60,6 +60,12 @@ fn a_streams_application_counts_every_word_once_through_kills() {
                 2 => {
                     instance.restart(&java, broker)?;
                     kills += 1;
+                }
+                5 => {
+                    kill_process(broker.pid()?, Signal::STOP)?;
+                    std::thread::sleep(Duration::from_millis(rng.below(3000)));
+                    kill_process(broker.pid()?, Signal::CONT)?;
+                    stops += 1;
                 }
                 // Its tasks move to the other one, and then it comes back as a zombie.
                 _ => {

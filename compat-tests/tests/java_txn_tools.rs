@@ -237,6 +237,11 @@ fn files(transcript: &mut Transcript<'_>, broker: &Broker) -> Result<()> {
             logs.push(log);
         }
     }
+    let of_idle = logs.iter().find(|log| fs::read(log).is_ok_and(|bytes| bytes.windows(7).any(|window| window == b"tx-idle")));
+    let partition = of_idle.and_then(|log| log.parent()?.to_str()?.rsplit_once('-')).context("the partition of tx-idle")?.1;
+    let formatter = "org.apache.kafka.tools.consumer.TransactionLogMessageFormatter";
+    let args = ["--topic", "__transaction_state", "--partition", partition, "--offset", "earliest", "--formatter", formatter];
+    transcript.run(CONSOLE_CONSUMER, &[&args[..], &["--max-messages", "1", "--timeout-ms", "60000"]].concat())?;
     let said = dump(transcript.tools, &["--transaction-log-decoder"], &logs)?;
     // What is left of each key: in how many steps a broker gets there is its own affair, and the copier's aborts are chance.
     let mut last = BTreeMap::new();

@@ -83,9 +83,12 @@ fn is_software_word(word: &str) -> bool {
     ends && bytes.iter().all(inner)
 }
 
-/// The answer to a version we do not know, in v0: the client retries with one that it finds in the list.
+/// The answer to a version we do not know, in v0: the client asks again with one that it finds in the list. The list holds this API
+/// and nothing else (KIP-511): franz-go takes a longer one for the whole answer, and then knows of no features.
 pub(super) fn unsupported_version(_node: &Node, correlation_id: i32) -> Outcome {
-    let answer = ApiVersionsResponse::default().with_error_code(ResponseError::UnsupportedVersion.code()).with_api_keys(api_keys());
+    let (min, max) = (*ApiVersions::VERSIONS.start(), *ApiVersions::VERSIONS.end());
+    let own_key = ApiVersion::default().with_api_key(ApiVersions::KEY as i16).with_min_version(min).with_max_version(max);
+    let answer = ApiVersionsResponse::default().with_error_code(ResponseError::UnsupportedVersion.code()).with_api_keys(vec![own_key]);
     let mut out = response_head(ApiKey::ApiVersions, 0, correlation_id);
     match answer.encode(&mut out, 0) {
         Ok(()) => Outcome::Respond(Response::new(out.freeze())),

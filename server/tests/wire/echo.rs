@@ -1,7 +1,7 @@
 //! A broker that does what the client id of a request says.
 //!
 //! `echo`: answers with correlation id and body. `nothing`: no answer. `close`, `panic`: as named. `park`: answers when [`Echo::release`]
-//! is called. `throttle`: answers and asks for a mute. `last`: answers and closes. `big`: answers with 1 MiB. `file`, `short-file`: answers from a file.
+//! is called. `hold`: the same, and nothing later begins meanwhile. `throttle`: answers and asks for a mute. `last`: answers and closes. `big`: answers with 1 MiB. `file`, `short-file`: answers from a file.
 //! Produce requests are pipelined, all others are not.
 
 use bytes::{BufMut, Bytes, BytesMut};
@@ -18,8 +18,8 @@ use tokio::sync::Notify;
 
 #[derive(Default)]
 pub(crate) struct Echo {
-    /// Correlation ids in the order of dispatch.
-    pub(crate) dispatched: Mutex<Vec<i32>>,
+    /// Correlation ids in the order of dispatch; the id of a `hold` negated when the hold ends.
+    pub(crate) dispatched: Arc<Mutex<Vec<i32>>>,
     /// The connection each request came on, as the broker sees it.
     pub(crate) connections: Mutex<Vec<Arc<ConnectionInfo>>>,
     /// Requests that were dropped before they were done.
@@ -60,7 +60,13 @@ impl Dispatch for Echo {
         let file = self.file.lock().unwrap().clone();
         let gate = Arc::clone(&self.gate);
         let unfinished = CountDropped(Some(Arc::clone(&self.abandoned)));
+        let (connection, dispatched) = (Arc::clone(connection), Arc::clone(&self.dispatched));
         let future = Box::pin(async move {
+            if frame.client_id.as_deref() == Some("hold") {
+                let _hold = connection.hold();
+                gate.notified().await;
+                dispatched.lock().unwrap().push(-frame.correlation_id);
+            }
             let outcome = run(frame, file, gate).await;
             unfinished.done();
             outcome

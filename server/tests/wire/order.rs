@@ -54,6 +54,23 @@ fn a_thousand_requests_in_one_write_are_answered_in_order() {
 }
 
 #[test]
+fn a_produce_that_takes_hold_of_its_connection_keeps_later_requests_from_beginning_and_no_other_connection() {
+    let server = Server::start();
+    let mut client = server.connect();
+    client.send(&[produce(1, "hold"), produce(2, "park"), api_versions(3, "echo")].concat());
+    wait_until("the first has begun", || !server.echo.dispatched.lock().unwrap().is_empty());
+    server.connect().ping();
+    wait_until("the third has begun", || {
+        server.echo.release();
+        server.echo.dispatched.lock().unwrap().contains(&3)
+    });
+    server.echo.release();
+    assert_eq!([1, 2, 3].map(|_| client.receive_id()), [1, 2, 3]);
+    let order: Vec<i32> = server.echo.dispatched.lock().unwrap().iter().copied().filter(|id| id.abs() <= 3).collect();
+    assert_eq!(order, [1, -1, 2, 3], "the second waited for the first, and the third for neither");
+}
+
+#[test]
 fn a_parked_produce_holds_back_answers_but_not_requests() {
     let server = Server::start();
     let mut client = server.connect();
