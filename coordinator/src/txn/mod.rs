@@ -194,6 +194,13 @@ impl TxnShard {
         markers_written::handle(&self.hard, &mut self.soft, now, ticket, written)
     }
 
+    /// Whether somebody still waits for the markers of this decision. One whose shard was loaded again since is decided under a new number,
+    /// and its markers may all be written: with the older versions another one would end the next transaction.
+    #[must_use]
+    pub fn awaits(&self, decided: &WriteMarkers) -> bool {
+        self.soft.writing.get(&decided.transactional_id) == Some(&decided.decision)
+    }
+
     /// One transactional id of a DescribeTransactions.
     pub fn describe(&mut self, ticket: Ticket, transactional_id: &str) -> TxnEffects {
         describe::describe(&self.hard, ticket, transactional_id)

@@ -5,7 +5,12 @@
 //!
 //! A decision whose record is committed and whose markers are committed at once is carried out by the caller before it goes on, so that
 //! EndTxn is answered when the transaction is complete. Everything else goes to one thread, which waits for commits and tries again what
-//! could not be written: a shard that still loads, a log on a failed disk. A partition that is gone needs no marker.
+//! could not be written: a shard that still loads, a log on a failed disk. A partition that is gone needs no marker. Before each try the
+//! shard is asked whether it still waits: one that was loaded again has asked anew, and the markers of its former life could come when
+//! those of this life are written and the next transaction is open.
+
+#[cfg(test)]
+mod tests;
 
 use super::group::OFFSETS_TOPIC;
 use super::runtime::{Commit, Courier, Errand, Runtime, WeakRuntime};
@@ -173,6 +178,9 @@ impl Courier<TxnCommand> for Markers {
                 let mut delivery = Delivery { place, leader_epoch, decided, after, left, commits: Vec::new() };
                 let count: usize = delivery.left.values().map(std::collections::BTreeSet::len).sum();
                 if delivery.after.is_none() && count <= INLINE_PARTITIONS_MAX {
+                    if !self.inner.is_awaited(&delivery) {
+                        return;
+                    }
                     self.inner.write_all(&mut delivery);
                 }
                 if delivery.after.is_none() && delivery.left.is_empty() && delivery.commits.is_empty() {
@@ -195,6 +203,12 @@ impl Inner {
             // Fails only when the thread is gone; a restart asks again.
             let _ = queue.send(work);
         }
+    }
+
+    /// Whether the shard still waits for these markers. One that loads will ask again.
+    fn is_awaited(&self, delivery: &Delivery) -> bool {
+        let shards = self.shards();
+        shards.and_then(|shards| shards.inspect_at(delivery.place, |shard| shard.awaits(&delivery.decided))) == Some(true)
     }
 
     /// Writes the marker wherever it is still missing; what cannot be written now stays in `left`.
@@ -259,6 +273,9 @@ impl Inner {
             }
             if delivery.left.is_empty() {
                 return self.complete(&delivery);
+            }
+            if !self.is_awaited(&delivery) {
+                return;
             }
             self.write_all(&mut delivery);
             if !delivery.left.is_empty() {

@@ -19,8 +19,10 @@ fn a_completion_that_is_repeated_changes_nothing() {
         let mut world = World::at(2);
         let first = world.init_new().expect("a producer");
         let markers = decided(&mut world, first, version, true);
+        assert!(world.shard.awaits(&markers));
         world.written(&markers);
         assert_eq!(world.state(), CompleteCommit);
+        assert!(!world.shard.awaits(&markers), "it is complete");
         let records = world.log.len();
         world.written(&markers);
         assert_eq!((world.state(), world.log.len()), (CompleteCommit, records));
@@ -93,6 +95,7 @@ fn an_answer_to_the_shards_former_life_does_not_count() {
     let former = decided(&mut world, first, V1, true);
     world.now = Millis(world.now.0 + 1);
     world.reload();
+    assert!(!world.shard.awaits(&former), "nor does anybody wait for its markers");
     world.written(&former);
     assert_eq!(world.state(), PrepareCommit, "the markers are being written again");
     world.carry_out();
