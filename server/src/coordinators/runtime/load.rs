@@ -9,6 +9,7 @@ use ottla_storage::{Offset, StorageError};
 use std::io;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 /// One batch of a coordinator, uncompressed.
 const BATCH_BYTES_MAX: usize = 256 * 1024 * 1024;
@@ -19,7 +20,7 @@ type Job<S> = (Arc<Cell<S>>, Option<Arc<MetadataImage>>);
 /// The queue of the loading thread.
 #[derive(Debug)]
 pub(super) struct Loader<S: CoordinatorShard> {
-    jobs: Mutex<Queue<S>>,
+    jobs: Arc<Mutex<Queue<S>>>,
 }
 
 #[derive(Debug)]
@@ -33,7 +34,7 @@ struct Queue<S: CoordinatorShard> {
 impl<S: CoordinatorShard> Default for Loader<S> {
     fn default() -> Self {
         let (sender, receiver) = channel();
-        Self { jobs: Mutex::new(Queue { sender: Some(sender), receiver: Some(receiver), image: Arc::default() }) }
+        Self { jobs: Arc::new(Mutex::new(Queue { sender: Some(sender), receiver: Some(receiver), image: Arc::default() })) }
     }
 }
 
@@ -42,16 +43,29 @@ impl<S: CoordinatorShard> Loader<S> {
         self.send((cell, Some(image)));
     }
 
-    pub(super) fn submit_again(&self, cell: Arc<Cell<S>>) {
-        self.send((cell, None));
+    /// Has a shard read back after a while. The wait is another thread's, so that other shards are loaded meanwhile.
+    pub(super) fn submit_again(&self, cell: Arc<Cell<S>>, after: Duration) {
+        if after.is_zero() {
+            return self.send((cell, None));
+        }
+        let jobs = Arc::downgrade(&self.jobs);
+        let waits = {
+            let cell = Arc::clone(&cell);
+            std::thread::Builder::new().name("ottla-reload".to_owned()).spawn(move || {
+                std::thread::sleep(after);
+                if let Some(jobs) = jobs.upgrade() {
+                    send(&jobs, (cell, None));
+                }
+            })
+        };
+        if let Err(error) = waits {
+            tracing::warn!(%error, "no thread to wait on: the shard is loaded again at once");
+            self.send((cell, None));
+        }
     }
 
     fn send(&self, job: Job<S>) {
-        let queue = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(sender) = &queue.sender {
-            // Fails only when the thread is gone, and then nothing serves any more.
-            let _ = sender.send(job);
-        }
+        send(&self.jobs, job);
     }
 
     /// The newest image that any shard was shown.
@@ -65,6 +79,14 @@ impl<S: CoordinatorShard> Loader<S> {
 
     pub(super) fn stop(&self) {
         self.jobs.lock().unwrap_or_else(PoisonError::into_inner).sender = None;
+    }
+}
+
+fn send<S: CoordinatorShard>(jobs: &Mutex<Queue<S>>, job: Job<S>) {
+    let queue = jobs.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(sender) = &queue.sender {
+        // Fails only when the thread is gone, and then nothing serves any more.
+        let _ = sender.send(job);
     }
 }
 

@@ -14,7 +14,8 @@
 //! | failed | NOT_COORDINATOR | a new leader epoch, so with a restart |
 //! | unloaded | NOT_COORDINATOR | |
 //!
-//! Whatever ends an active phase answers all parked tickets first. After a failed append nothing of the shard's memory is believed.
+//! Whatever ends an active phase answers all parked tickets first. After a failed append nothing of the shard's memory is believed. A shard
+//! that comes back to do at once what its log has no room for is loaded less and less often: once a second at last.
 
 mod load;
 #[cfg(test)]
@@ -48,6 +49,9 @@ use timers::Timekeeper;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
+/// The first pause before a shard is loaded again that could not be written since it was; it doubles up to the second.
+const RELOAD_AFTER: Duration = Duration::from_millis(5);
+const RELOAD_AFTER_MAX: Duration = Duration::from_secs(1);
 /// What a coordinator's batches have in place of a sequence: they are not retried.
 pub(crate) const NO_SEQUENCE: Sequence = Sequence(-1);
 
@@ -183,6 +187,8 @@ struct CellState<S: CoordinatorShard> {
     uncommitted: Option<WakeAt>,
     /// What handlers asked for under the lock; delivered once it is released.
     outbox: Vec<Errand<S::Command>>,
+    /// How often the shard was given up since something was last appended.
+    failures: u32,
 }
 
 #[derive(Debug)]
@@ -423,8 +429,14 @@ fn led_here(registry: &Registry, topic_id: Uuid, index: i32) -> Option<(Arc<Part
 
 impl<S: CoordinatorShard> Cell<S> {
     fn new(index: i32, leader_epoch: i32, partition: Arc<Partition>) -> Self {
-        let state =
-            CellState { phase: Phase::Loading(Vec::new()), parked: HashMap::new(), next_ticket: 0, uncommitted: None, outbox: Vec::new() };
+        let state = CellState {
+            phase: Phase::Loading(Vec::new()),
+            parked: HashMap::new(),
+            next_ticket: 0,
+            uncommitted: None,
+            outbox: Vec::new(),
+            failures: 0,
+        };
         Self { index, leader_epoch, partition, state: Mutex::new(state) }
     }
 }
@@ -481,6 +493,7 @@ impl<S: CoordinatorShard> Inner<S> {
             match self.append(cell, now, &effects.records, by) {
                 Ok(commit) => {
                     state.uncommitted = commit;
+                    state.failures = 0;
                     if let Phase::Active(shard) = &mut state.phase {
                         effects.records.iter().for_each(|record| match by {
                             Some(by) => shard.replay_transactional(by.producer_id, record),
@@ -619,7 +632,9 @@ impl<S: CoordinatorShard> Inner<S> {
         }
         state.phase = Phase::Loading(Vec::new());
         state.uncommitted = None;
-        self.loader.submit_again(Arc::clone(cell));
+        let pause = pause_after(state.failures);
+        state.failures = state.failures.saturating_add(1);
+        self.loader.submit_again(Arc::clone(cell), pause);
     }
 
     fn unload(&self, cell: &Arc<Cell<S>>) {
@@ -627,6 +642,12 @@ impl<S: CoordinatorShard> Inner<S> {
         answer_all(&mut state, ResponseError::NotCoordinator);
         state.phase = Phase::Unloaded;
     }
+}
+
+/// How long a shard that was given up that often before, with nothing written in between, is left alone.
+fn pause_after(failures: u32) -> Duration {
+    let doublings = failures.checked_sub(1).map(|more| 1u32.checked_shl(more).unwrap_or(u32::MAX));
+    doublings.map_or(Duration::ZERO, |times| RELOAD_AFTER.saturating_mul(times).min(RELOAD_AFTER_MAX))
 }
 
 fn answer_all<S: CoordinatorShard>(state: &mut CellState<S>, error: ResponseError) {

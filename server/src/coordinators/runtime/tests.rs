@@ -257,6 +257,23 @@ fn a_failed_append_answers_everybody_and_leaves_the_shard_as_its_log_has_it() {
 }
 
 #[test]
+fn a_shard_that_cannot_write_what_its_start_wants_is_loaded_less_and_less_often() {
+    let pauses: Vec<_> = (0..4).chain([7, 8, 9, 40, u32::MAX]).map(|failures| pause_after(failures).as_millis()).collect();
+    assert_eq!(pauses, [0, 5, 10, 20, 320, 640, 1_000, 1_000, 1_000]);
+
+    let story = Story::new(LogConfig::default()).loaded();
+    let began = std::time::Instant::now();
+    // No write fits; that what was half written is cut off again does, between them.
+    let first = story.disk.operations();
+    (0..5).for_each(|write| story.disk.fail_at(first + 2 * write, Fault::NoSpace));
+    assert_eq!(story.set("a", 8), Err(ResponseError::NotCoordinator));
+    story.until_loaded();
+    assert!(began.elapsed() >= Duration::from_millis(5 + 10 + 20 + 40), "not in a tight loop");
+    assert_eq!([story.set("a", 9), story.get("loads")], [Ok(9), Ok(2)], "and it comes back with the disk");
+    assert_eq!(story.cell().state.lock().unwrap().failures, 0);
+}
+
+#[test]
 fn a_handler_that_panics_costs_its_shard_a_reload_and_nothing_more() {
     let story = Story::new(LogConfig::default()).loaded();
     story.set("a", 7).unwrap();
