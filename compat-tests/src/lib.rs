@@ -7,9 +7,11 @@
 //! `OTTLA_COMPAT_ORACLE=1` in the environment, first against Apache Kafka: a story that fails there tests nothing.
 //! (`OTTLA_COMPAT_ORACLE=only` leaves Ottla out.)
 
+pub mod ask;
 pub mod batch;
 mod broker;
 pub mod corpus;
+pub mod eos;
 pub mod group;
 pub mod java;
 pub mod kcat;
@@ -22,6 +24,7 @@ pub mod proxy;
 pub mod rng;
 mod toolchain;
 pub mod transactor;
+pub mod txn;
 pub mod wire;
 
 pub use broker::{Broker, BrokerOptions, Target, story};

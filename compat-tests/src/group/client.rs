@@ -85,7 +85,7 @@ pub static JAVA: Client = Client {
     foreign_voice: None,
 };
 
-const MEMBER_JVM: [&str; 5] =
+pub(crate) const MEMBER_JVM: [&str; 5] =
     ["-Xmx96m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto", "-Dorg.slf4j.simpleLogger.defaultLogLevel=info"];
 
 const fn python(name: &'static str, protocols: &'static [Protocol], echoes: bool, install: fn() -> Toolchain<Launcher>) -> Client {
@@ -108,21 +108,25 @@ pub static KAFKA_PYTHON: Client =
 pub static AIOKAFKA: Client = python("aiokafka", DEFAULTS, false, || python_member("aiokafka"));
 
 fn python_member(client: &'static str) -> Toolchain<Launcher> {
-    let sources = workspace_root().join("compat-tests/python");
-    let requirements = sources.join("requirements.txt");
+    let venv = python_venv()?;
+    Ok(words(move || {
+        let mut command = Command::new(venv.join("bin/python"));
+        command.arg(workspace_root().join("compat-tests/python/member.py")).arg(format!("client={client}"));
+        command
+    }))
+}
+
+/// The Python clients in their virtual environment.
+pub(crate) fn python_venv() -> Toolchain<PathBuf> {
+    let requirements = workspace_root().join("compat-tests/python/requirements.txt");
     if !has("python3", "--version") {
         return Err("python3 is not on the path (Debian: apt install python3-venv)".to_owned());
     }
-    let venv = installed("python", &[&requirements], |into| {
+    installed("python", &[&requirements], |into| {
         step(Command::new("python3").args(["-m", "venv"]).arg(into))?;
         let pip = ["-m", "pip", "--disable-pip-version-check", "--quiet", "install", "--no-deps", "--requirement"];
         step(Command::new(into.join("bin/python")).args(pip).arg(&requirements))
-    })?;
-    Ok(words(move || {
-        let mut command = Command::new(venv.join("bin/python"));
-        command.arg(sources.join("member.py")).arg(format!("client={client}"));
-        command
-    }))
+    })
 }
 
 const DEFAULTS: &[Protocol] = &[classic("default")];
@@ -133,23 +137,28 @@ const fn stock(name: &'static str, eager_commit: &'static str, install: fn() -> 
 
 /// kafkajs with its defaults.
 pub static KAFKAJS: Client = stock("kafkajs", "auto", || {
+    let modules = node_modules()?;
+    Ok(words(move || {
+        let mut command = Command::new("node");
+        command.env("NODE_PATH", modules.join("node_modules")).arg(workspace_root().join("compat-tests/node/member.js"));
+        command
+    }))
+});
+
+/// The Node.js clients.
+pub(crate) fn node_modules() -> Toolchain<PathBuf> {
     let sources = workspace_root().join("compat-tests/node");
     let (package, lock) = (sources.join("package.json"), sources.join("package-lock.json"));
     if !has("npm", "--version") || !has("node", "--version") {
         return Err("node and npm are not on the path (Debian: apt install nodejs npm)".to_owned());
     }
-    let modules = installed("node", &[&package, &lock], |into| {
+    installed("node", &[&package, &lock], |into| {
         for file in [&package, &lock] {
             std::fs::copy(file, into.join(file.file_name().unwrap_or_default())).map_err(|error| error.to_string())?;
         }
         step(Command::new("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(into))
-    })?;
-    Ok(words(move || {
-        let mut command = Command::new("node");
-        command.env("NODE_PATH", modules.join("node_modules")).arg(sources.join("member.js"));
-        command
-    }))
-});
+    })
+}
 
 /// franz-go with its defaults.
 pub static FRANZ_GO: Client = stock("franz-go", "sync", || go_member("franz-go"));
@@ -158,23 +167,32 @@ pub static FRANZ_GO: Client = stock("franz-go", "sync", || go_member("franz-go")
 pub static SARAMA: Client = stock("sarama", "sync", || go_member("sarama"));
 
 fn go_member(client: &'static str) -> Toolchain<Launcher> {
-    if !has("go", "version") {
-        return Err("go is not on the path (https://go.dev/dl)".to_owned());
-    }
-    let sources = workspace_root().join("compat-tests/go");
-    let files: Vec<PathBuf> = ["go.mod", "go.sum", "member.go", "franz.go", "sarama.go"].iter().map(|file| sources.join(file)).collect();
-    let files: Vec<&Path> = files.iter().map(PathBuf::as_path).collect();
-    let built = installed("go", &files, |into| {
-        // An older Go fetches the one that go.mod asks for.
-        let mut build = Command::new("go");
-        build.env("GOTOOLCHAIN", "auto").args(["build", "-mod=readonly", "-buildvcs=false", "-o"]);
-        step(build.arg(into.join("member")).arg(".").current_dir(&sources))
-    })?;
+    let built = go_module()?;
     Ok(words(move || {
         let mut command = Command::new(built.join("member"));
         command.arg(format!("client={client}"));
         command
     }))
+}
+
+/// The programs on the Go clients.
+pub(crate) fn go_module() -> Toolchain<PathBuf> {
+    if !has("go", "version") {
+        return Err("go is not on the path (https://go.dev/dl)".to_owned());
+    }
+    let sources = workspace_root().join("compat-tests/go");
+    let files: Vec<PathBuf> =
+        ["go.mod", "go.sum", "member.go", "franz.go", "sarama.go", "transactor/main.go"].iter().map(|file| sources.join(file)).collect();
+    let files: Vec<&Path> = files.iter().map(PathBuf::as_path).collect();
+    installed("go", &files, |into| {
+        for (program, package) in [("member", "."), ("transactor", "./transactor")] {
+            // An older Go fetches the one that go.mod asks for.
+            let mut build = Command::new("go");
+            build.env("GOTOOLCHAIN", "auto").args(["build", "-mod=readonly", "-buildvcs=false", "-o"]);
+            step(build.arg(into.join(program)).arg(package).current_dir(&sources))?;
+        }
+        Ok(())
+    })
 }
 
 /// Debian's kcat (librdkafka 2.0.2), which knows nothing of our words; SIGINT makes it leave.
@@ -232,7 +250,7 @@ fn kcat_voice(line: &str) -> Option<String> {
 }
 
 /// A launcher for a program that takes `key=value` words.
-fn words(program: impl Fn() -> Command + 'static) -> Launcher {
+pub(crate) fn words(program: impl Fn() -> Command + 'static) -> Launcher {
     Arc::new(move |args| {
         let mut command = program();
         command.args(args.iter().map(|(key, value)| format!("{key}={value}")));

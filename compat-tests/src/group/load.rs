@@ -28,6 +28,11 @@ pub struct Load {
 impl Load {
     /// Starts to send; comes back when the topic is there and the first records are in it.
     pub fn start(broker: &Broker, topic: &str) -> Result<Load> {
+        Self::paced(broker, topic, BURST_EVERY)
+    }
+
+    /// The same with so much time between bursts.
+    pub fn paced(broker: &Broker, topic: &str, burst_every: Duration) -> Result<Load> {
         // Brokers come and go in some stories; the load goes on.
         let settings = [
             ("linger.ms", "2"),
@@ -42,7 +47,7 @@ impl Load {
         sender.send(1)?;
         sender.collect(PATIENCE)?;
         let (stop, stopped) = channel();
-        let thread = std::thread::spawn(move || sender.run(&stopped));
+        let thread = std::thread::spawn(move || sender.run(&stopped, burst_every));
         Ok(Load { stop, thread })
     }
 
@@ -78,8 +83,8 @@ impl Source {
         Ok(Source { producer: Producer::new(broker, settings)?, topic: topic.to_owned(), lines, sums: Vec::new(), sent: Sent::new() })
     }
 
-    fn run(mut self, stopped: &Receiver<()>) -> Result<Sent> {
-        while stopped.recv_timeout(BURST_EVERY) == Err(RecvTimeoutError::Timeout) {
+    fn run(mut self, stopped: &Receiver<()>, burst_every: Duration) -> Result<Sent> {
+        while stopped.recv_timeout(burst_every) == Err(RecvTimeoutError::Timeout) {
             self.send(BURST_RECORDS)?;
         }
         self.collect(4 * PATIENCE)?;

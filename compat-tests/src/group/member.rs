@@ -12,14 +12,14 @@ use std::time::Duration;
 const ENDED_WITHIN: Duration = Duration::from_secs(30);
 
 /// A running member.
-pub(super) struct Member {
+pub(crate) struct Member {
     child: Child,
     commands: ChildStdin,
     log: PathBuf,
 }
 
 impl Member {
-    pub(super) fn start(mut command: Command, voice: PipeWriter, log: PathBuf) -> Result<Member> {
+    pub(crate) fn start(mut command: Command, voice: PipeWriter, log: PathBuf) -> Result<Member> {
         let errors = File::options().create(true).append(true).open(&log)?;
         let mut child =
             command.stdin(Stdio::piped()).stdout(voice).stderr(errors).spawn().with_context(|| format!("could not start {command:?}"))?;
@@ -27,24 +27,24 @@ impl Member {
         Ok(Member { child, commands, log })
     }
 
-    pub(super) fn tell(&mut self, command: &str) -> Result<()> {
+    pub(crate) fn tell(&mut self, command: &str) -> Result<()> {
         self.commands.write_all(format!("{command}\n").as_bytes()).with_context(|| format!("telling {command:?}: has it ended?"))?;
         self.commands.flush().context("flush")
     }
 
-    pub(super) fn signal(&self, signal: Signal) -> Result<()> {
+    pub(crate) fn signal(&self, signal: Signal) -> Result<()> {
         kill_process(pid_of(&self.child), signal).context("signal")
     }
 
     /// Waits for the end of a program that was told to leave.
-    pub(super) fn ended(mut self) -> Result<()> {
+    pub(crate) fn ended(mut self) -> Result<()> {
         let (status, killed) = wait_at_most(&mut self.child, ENDED_WITHIN)?;
         ensure!(!killed, "left, but still runs after {ENDED_WITHIN:?}");
         ensure!(status.success(), "left with {status}");
         Ok(())
     }
 
-    pub(super) fn log(&self) -> &Path {
+    pub(crate) fn log(&self) -> &Path {
         &self.log
     }
 }
@@ -57,7 +57,7 @@ impl Drop for Member {
 }
 
 /// The last lines of a log.
-pub(super) fn tail(log: &Path) -> String {
+pub(crate) fn tail(log: &Path) -> String {
     let text = fs::read(log).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
     let lines: Vec<&str> = text.lines().collect();

@@ -13,7 +13,7 @@ pub mod client;
 pub mod history;
 pub mod ledger;
 pub mod load;
-mod member;
+pub(crate) mod member;
 mod running;
 pub mod stories;
 
