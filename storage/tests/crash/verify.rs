@@ -152,7 +152,8 @@ fn check(log: &PartitionLog, model: &Model, at: &dyn std::fmt::Debug) {
     // Of a transaction that began before the log's first record, the beginning may be forgotten.
     let aborted: Vec<_> =
         log.aborted_transactions(start, end).expect("readable").iter().map(plain).filter(|(_, first, _)| *first >= start).collect();
-    let expected: Vec<_> = model.aborted(start).into_iter().filter(|(_, first, _)| *first >= start).collect();
+    let mut expected: Vec<_> = model.aborted(start).into_iter().filter(|(_, first, _)| *first >= start).collect();
+    expected.sort_unstable_by_key(|(_, first, _)| *first);
     assert_eq!(aborted, expected, "{at:?}: aborted transactions");
 
     for Stored { header, .. } in &model.batches {
