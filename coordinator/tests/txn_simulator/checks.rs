@@ -3,6 +3,7 @@
 use super::message::{Message, Part, Piece, Request, Tag};
 use super::partition::{Content, Ended, Partition};
 use super::producer::News;
+use kafka_protocol::ResponseError;
 use ottla_coordinator::txn::{ProducerIdAndEpoch, Transaction, TransactionState};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -27,6 +28,8 @@ pub(crate) struct Checks {
     begun: BTreeSet<Tag>,
     decided: BTreeMap<Tag, bool>,
     completed: BTreeSet<Tag>,
+    /// Decided by their own EndTxn.
+    ended_by_producer: BTreeSet<Tag>,
     /// What markers made of a transaction's pieces.
     fates: BTreeMap<Tag, bool>,
     appended: BTreeMap<Piece, Vec<(Part, u64)>>,
@@ -99,6 +102,7 @@ impl Checks {
         assert_eq!(tag, Some(cause.tag), "next transaction: EndTxn of the one committed the other");
         self.is_the_instance(id, cause);
         self.decide(cause.tag, true);
+        self.ended_by_producer.insert(cause.tag);
         tag
     }
 
@@ -109,6 +113,8 @@ impl Checks {
             None => cause.map(|cause| cause.tag),
         };
         tag.into_iter().for_each(|tag| self.decide(tag, false));
+        let by_producer = cause.filter(|cause| matches!(cause.request, Request::End { .. }) && Some(cause.tag) == tag);
+        self.ended_by_producer.extend(by_producer.map(|cause| cause.tag));
         tag
     }
 
@@ -162,6 +168,14 @@ impl Checks {
         } else {
             self.is_the_instance(&message.transactional_id, message);
         }
+    }
+
+    /// EndTxn was answered. Sent again, it is answered as the first time, or has to wait.
+    pub(crate) fn end_answered(&self, message: &Message, commit: bool, refused: Option<ResponseError>) {
+        let stands = self.ids.get(&message.transactional_id).is_some_and(|known| known.tag == Some(message.tag));
+        let again = stands && self.ended_by_producer.contains(&message.tag) && self.decided.get(&message.tag) == Some(&commit);
+        let refused = refused.filter(|error| *error != ResponseError::ConcurrentTransactions);
+        assert!(!again || refused.is_none(), "again: {message:?} is refused with {refused:?}, and it had been accepted");
     }
 
     /// A producer has heard what became of its transaction.

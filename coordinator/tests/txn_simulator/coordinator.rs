@@ -113,8 +113,9 @@ impl Coordinator {
         }
     }
 
-    /// A new shard takes over from the log. Returns who waited for the old one, and what the new one wants done.
-    pub(crate) fn reload(&mut self, now: i64) -> (Vec<Then>, TxnEffects) {
+    /// A new shard takes over from the log, on another machine or on the same one, where the leader epoch stays. Returns who waited for
+    /// the old one, and what the new one wants done.
+    pub(crate) fn reload(&mut self, now: i64, elsewhere: bool) -> (Vec<Then>, TxnEffects) {
         let mut loaded = TxnShard::new(Arc::clone(&self.settings), Arc::clone(&self.image));
         for (key, value) in &self.log {
             let record = TransactionRecord::decode(key, value.as_deref()).expect("our own bytes");
@@ -123,7 +124,7 @@ impl Coordinator {
         let same = loaded.same_hard_state(&self.shard);
         assert!(same, "the log gives back the state\nheld: {:#?}\nloaded: {loaded:#?}", self.shard);
         self.shard = loaded;
-        self.epoch += 1;
+        self.epoch += i32::from(elsewhere);
         let waited = std::mem::take(&mut self.tickets).into_values().map(|(then, _)| then).collect();
         let effects = self.shard.on_loaded(self.clock(now));
         assert!(effects.replies.is_empty(), "nobody has asked yet");

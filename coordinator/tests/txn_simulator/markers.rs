@@ -1,7 +1,9 @@
-//! The marker sender: partition by partition, with delays, failures and repeats; and senders that outlive their coordinator.
+//! The marker sender: partition by partition, with delays, failures and repeats; and senders that outlive their coordinator. Those of
+//! another machine are known by their coordinator epoch; on the same machine, where a shard is loaded anew at the same epoch, they ask.
 
 use super::coordinator::Then;
 use super::message::Part;
+use super::partition::Partition;
 use super::plant::Plant;
 use super::sights::Sight;
 use super::world::{Event, World};
@@ -15,6 +17,8 @@ pub(crate) struct Job {
     shard: usize,
     /// Of the shard that decided.
     coordinator_epoch: i32,
+    /// The newest partition of that time.
+    youngest: u64,
     write: WriteMarkers,
     todo: Vec<Part>,
     /// Markers that are not safe yet: where, in which incarnation, and the offset behind.
@@ -28,7 +32,7 @@ impl World {
         let coordinator_epoch = self.coordinators[shard].epoch;
         self.next_event += 1;
         let id = self.next_event;
-        self.jobs.insert(id, Job { shard, coordinator_epoch, write, todo, unsafe_yet: Vec::new() });
+        self.jobs.insert(id, Job { shard, coordinator_epoch, youngest: self.next_incarnation, write, todo, unsafe_yet: Vec::new() });
         let after = self.soon();
         self.schedule(after, Event::Marker(id));
     }
@@ -63,8 +67,9 @@ impl World {
                 }
             }
         }
+        let deaf = self.plant == Some(Plant::DeafSender) && !self.coordinators[job.shard].shard.awaits(&job.write);
         self.jobs.insert(id, job);
-        let after = self.soon().max(1);
+        let after = if deaf { self.rng.between(50, 400) } else { self.soon().max(1) };
         self.schedule(after, Event::Marker(id));
     }
 
@@ -72,9 +77,16 @@ impl World {
         if self.mishap(5) {
             return Marked::Failed;
         }
+        let coordinator = &self.coordinators[job.shard];
+        let same_epoch = job.coordinator_epoch == coordinator.epoch;
+        if same_epoch && !coordinator.shard.awaits(&job.write) && self.plant != Some(Plant::DeafSender) {
+            return Marked::Replaced;
+        }
+        // A topic that was made anew does not know that the coordinator was replaced: not looked for here.
+        let made_anew = |held: &&mut Partition| !same_epoch && held.incarnation > job.youngest;
         let lost = self.plant == Some(Plant::LostMarker) && self.rng.percent(5);
         // A deleted topic needs none.
-        let Some(partition) = self.parts.get_mut(part).filter(|_| !lost) else { return Marked::Written(None) };
+        let Some(partition) = self.parts.get_mut(part).filter(|held| !lost && !made_anew(held)) else { return Marked::Written(None) };
         let wrong = self.plant == Some(Plant::WrongMarker) && self.rng.percent(5);
         let marker = Marker {
             committed: job.write.committed != wrong,
@@ -85,7 +97,7 @@ impl World {
         let (end, ended) = match partition.append_marker(self.now, job.write.producer, marker, tell_groups) {
             Ok(written) => written,
             Err(error) => {
-                let replaced = job.coordinator_epoch < self.coordinators[job.shard].epoch;
+                let replaced = !same_epoch || self.plant == Some(Plant::DeafSender);
                 assert!(replaced, "completes: {part:?} refuses {:?}: {error}", job.write);
                 let known =
                     matches!(error, ProducerError::TransactionCoordinatorFenced { .. } | ProducerError::InvalidProducerEpoch { .. });
@@ -105,12 +117,16 @@ impl World {
         if self.mishap(5) { Marked::Failed } else { Marked::Written(Some((incarnation, end))) }
     }
 
-    /// All markers of a job are safe.
+    /// All markers of a job are safe, and the shard is told: it may be another than the one that decided, and may be told again.
     pub(crate) fn markers_written(&mut self, id: u64) {
         let Some(job) = self.jobs.remove(&id) else { return };
-        let of_now = self.coordinators[job.shard].epoch == job.coordinator_epoch;
-        if of_now && self.plant != Some(Plant::LostCompletion) {
+        if self.plant != Some(Plant::LostCompletion) {
             self.handle(job.shard, None, Then::Nobody, |shard, now, ticket| shard.markers_written(now, ticket, &job.write));
+        }
+        if self.mishap(10) {
+            self.jobs.insert(id, job);
+            let after = self.rng.between(1, 500);
+            self.schedule(after, Event::MarkersWritten(id));
         }
     }
 }

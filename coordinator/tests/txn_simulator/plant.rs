@@ -11,6 +11,8 @@ pub(crate) enum Plant {
     LateEndTxnOfVersion1,
     /// A partition forgets open transactions in a restart.
     ForgottenTransaction,
+    /// A marker sender goes on when its shard was loaded anew.
+    DeafSender,
     /// A marker is taken for written that is not.
     LostMarker,
     /// The shell never says that the markers are written.
@@ -27,6 +29,8 @@ pub(crate) enum Plant {
     EarlyAnswer,
     /// The log loses its last record in a reload.
     LostRecord,
+    /// EndTxn that had been carried out is refused.
+    ForgottenEndTxn,
     /// A reply gets lost in the shell.
     LostReply,
     /// An abort does not reach the group shard.
@@ -35,11 +39,12 @@ pub(crate) enum Plant {
 
 impl Plant {
     /// Each with the check that has to find it, by the beginning of what that says.
-    pub(crate) const ALL: [(Self, &'static str); 14] = [
+    pub(crate) const ALL: [(Self, &'static str); 16] = [
         (Self::WrongMarker, "atomic:"),
         (Self::NoVerification, "next transaction:"),
         (Self::LateEndTxnOfVersion1, "next transaction:"),
         (Self::ForgottenTransaction, "last stable offset:"),
+        (Self::DeafSender, "atomic:"),
         (Self::LostMarker, "completes:"),
         (Self::LostCompletion, "completes:"),
         (Self::OtherDecision, "decision:"),
@@ -48,6 +53,7 @@ impl Plant {
         (Self::NoFencing, "fencing:"),
         (Self::EarlyAnswer, "acknowledged commit:"),
         (Self::LostRecord, "the log gives back the state"),
+        (Self::ForgottenEndTxn, "again:"),
         (Self::LostReply, "every request is answered:"),
         (Self::GroupsNotTold, "pending offsets:"),
     ];

@@ -107,6 +107,8 @@ pub(crate) struct Producer {
     started: bool,
     failed: bool,
     bump_required: bool,
+    /// Aborts without waiting for what it has sent, as librdkafka does.
+    pub(crate) impatient: bool,
     sequences: BTreeMap<Part, i32>,
     calls: BTreeMap<u64, Call>,
     next_call: u64,
@@ -132,6 +134,7 @@ impl Producer {
             started: false,
             failed: false,
             bump_required: false,
+            impatient: false,
             sequences: BTreeMap::new(),
             calls: BTreeMap::new(),
             next_call: 0,
@@ -209,6 +212,12 @@ impl Producer {
         let in_flight = self.writes.iter().any(|write| write.progress == Progress::InFlight);
         let gives_up = self.failed || self.abort_after.is_some_and(|after| done >= after);
         if gives_up || done == self.writes.len() {
+            if gives_up && self.impatient && in_flight {
+                self.calls.retain(|_, call| !matches!(call, Call::Write(_)));
+                self.writes.iter_mut().for_each(|write| write.progress = Progress::Done);
+                self.fail();
+                return self.write();
+            }
             // What has a sequence goes on until it is known what has become of it; after an error the epoch rises anyway.
             let unresolved = |write: &Write| !self.failed && write.sequence.is_some() && write.progress == Progress::Waiting;
             let again: Vec<usize> = (0..self.writes.len()).filter(|index| unresolved(&self.writes[*index])).collect();

@@ -97,7 +97,7 @@ pub(crate) struct World {
     cluster_version: i16,
     next_process: usize,
     next_producer_id: i64,
-    next_incarnation: u64,
+    pub(crate) next_incarnation: u64,
     pub(crate) boot: u64,
     expiration_ms: i64,
     events: BTreeMap<(i64, u64), Event>,
@@ -159,7 +159,7 @@ impl World {
             self.create_partition((Arc::from(OFFSETS_TOPIC), partition), Some(groups));
         }
         for shard in 0..COORDINATORS {
-            self.reload(shard);
+            self.reload(shard, true);
         }
         for id in self.ids.clone() {
             if self.rng.percent(40) {
@@ -280,7 +280,7 @@ impl World {
 
     fn end(&mut self) {
         for shard in 0..COORDINATORS {
-            self.reload(shard);
+            self.reload(shard, true);
         }
         let now = self.now;
         for (part, partition) in &mut self.parts {
@@ -355,7 +355,8 @@ impl World {
         let version = TransactionVersion(if self.cluster_version == 2 && self.rng.percent(70) { 2 } else { 1 });
         let timeout_ms = [2_000, 10_000, 30_000][self.rng.below(3) as usize];
         self.note(|| format!("p{number} starts for {id} with version {}, timeout {timeout_ms}", version.0));
-        let producer = Producer::new(id, number, version, timeout_ms);
+        let mut producer = Producer::new(id, number, version, timeout_ms);
+        producer.impatient = self.rng.percent(30);
         self.processes.insert(number, Process { producer, stopped_until: 0 });
         self.schedule(0, Event::Act(number));
     }
@@ -452,8 +453,9 @@ impl World {
         match kind {
             0..25 => {
                 let shard = self.rng.below(COORDINATORS as u64) as usize;
-                self.note(|| format!("coordinator {shard} reloads"));
-                self.reload(shard);
+                let elsewhere = self.rng.percent(50);
+                self.note(|| format!("coordinator {shard} reloads, elsewhere: {elsewhere}"));
+                self.reload(shard, elsewhere);
             }
             25..40 => {
                 let failure = if self.rng.percent(50) { Failure::Written } else { Failure::NotWritten };
@@ -524,17 +526,15 @@ impl World {
             self.checks.stable(part, partition);
         }
         for shard in 0..COORDINATORS {
-            self.reload(shard);
+            self.reload(shard, true);
         }
     }
 
     fn look_at_offsets(&mut self) {
         let now = self.now;
         for (part, partition) in &mut self.parts {
-            if part.0.as_ref() == OFFSETS_TOPIC {
-                if offsets::check(now, partition) {
-                    self.sights.see(Sight::UnstableOffset);
-                }
+            if part.0.as_ref() == OFFSETS_TOPIC && offsets::check(now, partition) {
+                self.sights.see(Sight::UnstableOffset);
             }
         }
     }

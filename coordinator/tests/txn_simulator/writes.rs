@@ -232,12 +232,12 @@ impl World {
         }
     }
 
-    pub(crate) fn reload(&mut self, shard: usize) {
+    pub(crate) fn reload(&mut self, shard: usize, elsewhere: bool) {
         if self.plant == Some(Plant::LostRecord) {
             self.coordinators[shard].lose_last_record();
         }
         self.sights.see(Sight::Reload);
-        let (waited, effects) = self.coordinators[shard].reload(self.now);
+        let (waited, effects) = self.coordinators[shard].reload(self.now, elsewhere);
         for then in waited {
             self.resolve(then, None);
         }
@@ -260,7 +260,7 @@ impl World {
             if failure.is_some() {
                 self.sights.see(Sight::FailedAppend);
                 self.note(|| format!("coordinator {shard} cannot append: {failure:?}"));
-                return self.reload(shard);
+                return self.reload(shard, false);
             }
         }
         for (ticket, reply) in effects.replies {
@@ -270,6 +270,8 @@ impl World {
             if records == 0 && matches!(reply, TxnReply::EndTxn(Ok(_))) {
                 self.sights.see(Sight::RepeatedEndTxn);
             }
+            let forgotten = records == 0 && self.plant == Some(Plant::ForgottenEndTxn) && matches!(reply, TxnReply::EndTxn(Ok(_)));
+            let reply = if forgotten { TxnReply::EndTxn(Err(ResponseError::InvalidTxnState)) } else { reply };
             let then = self.coordinators[shard].answered(ticket);
             self.resolve(then, Some(reply));
         }
@@ -354,6 +356,13 @@ impl World {
             (_, Err(Trouble::Refused(ResponseError::ProducerFenced))) => self.sights.see(Sight::FencedProducer),
             (_, Err(Trouble::Refused(ResponseError::ConcurrentTransactions))) => self.sights.see(Sight::ConcurrentTransactions),
             _ => {}
+        }
+        if let Request::End { commit } = message.request {
+            let refused = match answer {
+                Err(Trouble::Refused(error)) => Some(error),
+                _ => None,
+            };
+            self.checks.end_answered(message, commit, refused);
         }
         if let Ok(Some(producer)) = answer {
             self.checks.handed(message, producer);
