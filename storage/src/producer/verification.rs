@@ -58,6 +58,8 @@ impl Verifications {
         if epoch > verification.epoch {
             verification.epoch = epoch;
             verification.lowest_sequence = sequence;
+            // Another producer, who may be of another version: markers of its epoch mean what they mean to that version.
+            verification.supports_epoch_bump = supports_epoch_bump;
         }
         verification.guard
     }

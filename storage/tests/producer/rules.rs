@@ -364,6 +364,17 @@ fn a_late_marker_of_the_epoch_under_verification_does_not_end_that_verification(
 }
 
 #[test]
+fn a_verification_belongs_to_the_version_of_its_newest_epoch() {
+    // One of version 2 was never answered, and its producer gave way to one of version 1, whose markers end what they come upon.
+    let mut partition = Partition::new();
+    partition.states.begin_verification(T, PID, Sequence(0), ProducerEpoch(4), true).unwrap();
+    let guard = partition.states.begin_verification(T, PID, Sequence(0), ProducerEpoch(5), false).unwrap();
+    partition.mark(PID.0, 5, commit()).unwrap();
+    let header = data(5, 0, 1).transactional().header();
+    assert!(partition.states.check_verified(T, &header, Origin::Client, guard).is_err());
+}
+
+#[test]
 fn plain_and_replicated_batches_need_no_guard() {
     let partition = Partition::new();
     assert_eq!(partition.states.check_verified(T, &data(0, 0, 1).header(), Origin::Client, None), ACCEPT);
