@@ -36,6 +36,8 @@ const FINISHED_WITHIN: Duration = Duration::from_secs(60);
 const DECIDED_WITHIN: Duration = Duration::from_secs(20);
 const CUT_OFF: &str = "cut off in a transaction";
 const NOTES: usize = 30;
+/// 200 records a second: under kills librdkafka carries little more, and what is left over has to be copied in peace.
+const LOAD_EVERY: Duration = Duration::from_millis(100);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// What a run is to be.
@@ -110,7 +112,7 @@ pub fn run(broker: &mut Broker, plan: &Plan) -> Result<()> {
     std::thread::spawn(move || listen(ears, transcript, &heard));
     Ask::connect(broker.port())?.create_topic(TARGET, TARGET_PARTITIONS)?;
     wait_for_partitions(broker, TARGET, TARGET_PARTITIONS as usize)?;
-    let load = Load::paced(broker, SOURCE, Duration::from_millis(40))?;
+    let load = Load::paced(broker, SOURCE, LOAD_EVERY)?;
     let seats = (0..SEATS).map(|_| (String::new(), 0)).collect();
     let (counts, said, notes) = (BTreeMap::new(), Said::default(), VecDeque::new());
     let mut run = Run { plan, broker, rng, protocol, lives: BTreeMap::new(), seats, said, lines, voice, dir, counts, notes, kills: 0 };
@@ -183,7 +185,7 @@ impl Run<'_> {
             ("assignor", self.protocol.1),
             ("session_ms", &session_ms),
             ("timeout_ms", &timeout_ms),
-            ("batch_max", "40"),
+            ("batch_max", "200"),
             ("plant", &self.plan.plant),
         ]);
         let command = (self.plan.launcher)(&args);
