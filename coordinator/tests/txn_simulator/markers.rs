@@ -1,7 +1,7 @@
 //! The marker sender: partition by partition, with delays, failures and repeats; and senders that outlive their coordinator. Those of
 //! another machine are known by their coordinator epoch; on the same machine, where a shard is loaded anew at the same epoch, they ask.
 
-use super::coordinator::Then;
+use super::coordinator::{Coordinator, Then};
 use super::message::Part;
 use super::partition::Partition;
 use super::plant::Plant;
@@ -23,6 +23,13 @@ pub(crate) struct Job {
     todo: Vec<Part>,
     /// Markers that are not safe yet: where, in which incarnation, and the offset behind.
     unsafe_yet: Vec<(Part, u64, i64)>,
+}
+
+impl Job {
+    /// The shard was loaded anew at the same epoch, and has asked again.
+    pub(crate) fn is_forgotten_by(&self, shard: usize, coordinator: &Coordinator) -> bool {
+        self.shard == shard && self.coordinator_epoch == coordinator.epoch && !coordinator.shard.awaits(&self.write)
+    }
 }
 
 impl World {

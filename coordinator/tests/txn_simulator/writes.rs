@@ -237,6 +237,11 @@ impl World {
             self.coordinators[shard].lose_last_record();
         }
         self.sights.see(Sight::Reload);
+        if elsewhere && self.plant.is_none() {
+            // On the machine that is left, senders have been asking; only what is awaited goes on there.
+            let left = &self.coordinators[shard];
+            self.jobs.retain(|_, job| !job.is_forgotten_by(shard, left));
+        }
         let (waited, effects) = self.coordinators[shard].reload(self.now, elsewhere);
         for then in waited {
             self.resolve(then, None);
