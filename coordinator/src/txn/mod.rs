@@ -151,14 +151,7 @@ impl TxnShard {
     }
 
     /// InitProducerId with a transactional id.
-    pub fn init_producer_id(
-        &mut self,
-        now: Millis,
-        ticket: Ticket,
-        fresh: FreshProducerId,
-        request: &InitProducerIdRequest,
-        _api_version: i16,
-    ) -> TxnEffects {
+    pub fn init_producer_id(&mut self, now: Millis, ticket: Ticket, fresh: FreshProducerId, request: &InitProducerIdRequest) -> TxnEffects {
         init_producer_id::handle(&self.hard, &mut self.soft, now, ticket, fresh, request)
     }
 

@@ -34,7 +34,7 @@ impl World {
         match &message.request {
             Request::Init { expected } => {
                 let request = init_request(&message, *expected);
-                self.handle(shard, Some(&message), then, |shard, now, ticket| shard.init_producer_id(now, ticket, fresh, &request, 5));
+                self.handle(shard, Some(&message), then, |shard, now, ticket| shard.init_producer_id(now, ticket, fresh, &request));
             }
             Request::Add { partitions } => self.add(shard, &message, then, partitions),
             Request::End { commit } => {

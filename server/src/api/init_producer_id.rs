@@ -49,6 +49,6 @@ async fn give(ctx: &RequestContext, request: &InitProducerIdRequest) -> Result<P
     match &request.transactional_id {
         None => Ok(ProducerIdAndEpoch { id: ctx.node.producer_ids.next(&ctx.node).await?, epoch: 0 }),
         Some(id) if id.is_empty() => Err(ResponseError::InvalidRequest),
-        Some(_) => ctx.node.txns.init_producer_id(&ctx.node, request, ctx.api_version).await,
+        Some(_) => ctx.node.txns.init_producer_id(&ctx.node, request).await,
     }
 }

@@ -105,12 +105,7 @@ impl TxnCoordinator {
     }
 
     /// InitProducerId with a transactional id. Older clients know other errors: the API maps them.
-    pub(crate) async fn init_producer_id(
-        &self,
-        node: &Node,
-        request: &InitProducerIdRequest,
-        api_version: i16,
-    ) -> Result<ProducerIdAndEpoch, ResponseError> {
+    pub(crate) async fn init_producer_id(&self, node: &Node, request: &InitProducerIdRequest) -> Result<ProducerIdAndEpoch, ResponseError> {
         let id = request.transactional_id.as_ref().ok_or(ResponseError::InvalidRequest)?;
         let mut fresh = None;
         let mut patience = Patience::new();
@@ -118,7 +113,7 @@ impl TxnCoordinator {
             let completed = self.completed.notified();
             tokio::pin!(completed);
             completed.as_mut().enable();
-            let reply = self.runtime.run(id, |shard, now, ticket| shard.init_producer_id(now, ticket, fresh, request, api_version)).await?;
+            let reply = self.runtime.run(id, |shard, now, ticket| shard.init_producer_id(now, ticket, fresh, request)).await?;
             match reply {
                 TxnReply::NeedsProducerId if fresh.is_none() => fresh = Some(node.producer_ids.next(node).await?),
                 TxnReply::InitProducerId(Err(ResponseError::ConcurrentTransactions)) if patience.wait(completed).await => {}

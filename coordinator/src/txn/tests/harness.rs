@@ -96,7 +96,7 @@ impl World {
     pub(super) fn init(&mut self, request: &InitProducerIdRequest) -> Result<ProducerIdAndEpoch, ResponseError> {
         let mut fresh = None;
         loop {
-            let effects = self.shard.init_producer_id(self.now, Ticket(1), fresh, request, 5);
+            let effects = self.shard.init_producer_id(self.now, Ticket(1), fresh, request);
             match self.one(effects) {
                 TxnReply::NeedsProducerId if fresh.is_none() => fresh = Some(self.fresh()),
                 TxnReply::InitProducerId(outcome) => return outcome,

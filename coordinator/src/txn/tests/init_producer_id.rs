@@ -25,7 +25,7 @@ fn a_transaction_from_beginning_to_end() {
 #[test]
 fn a_new_id_gets_a_fresh_producer_id_at_epoch_0() {
     let mut world = World::at(2);
-    let effects = world.shard.init_producer_id(world.now, Ticket(1), None, &init_request(ID, None), 5);
+    let effects = world.shard.init_producer_id(world.now, Ticket(1), None, &init_request(ID, None));
     assert!(effects.records.is_empty());
     assert_eq!(world.apply(effects), [TxnReply::NeedsProducerId]);
     assert_eq!(world.init_new(), Ok(producer(101, 0)));
@@ -187,7 +187,7 @@ fn used_up_epochs_are_followed_by_another_producer_id() {
             let mut world = World::at(2);
             let old = producer(7, last);
             world.put(standing(state, old));
-            let effects = world.shard.init_producer_id(world.now, Ticket(1), None, &init_request(ID, None), 5);
+            let effects = world.shard.init_producer_id(world.now, Ticket(1), None, &init_request(ID, None));
             assert_eq!(world.apply(effects), [TxnReply::NeedsProducerId]);
             assert_eq!(world.resume(old), Ok(producer(101, 0)));
             assert_eq!(world.resume(old), Ok(producer(101, 0)), "the same again");
@@ -218,7 +218,7 @@ fn the_last_epoch_is_given_again_when_its_answer_was_lost() {
 fn fencing_at_the_last_epoch_takes_a_producer_id_with_version_2() {
     let mut world = World::at(2);
     world.put(standing(Ongoing, producer(7, 32_766)));
-    let effects = world.shard.init_producer_id(world.now, Ticket(1), None, &init_request(ID, None), 5);
+    let effects = world.shard.init_producer_id(world.now, Ticket(1), None, &init_request(ID, None));
     assert!(effects.records.is_empty() && effects.commands.is_empty());
     assert_eq!(world.apply(effects), [TxnReply::NeedsProducerId]);
     assert_eq!(world.init_new(), Err(ResponseError::ConcurrentTransactions));

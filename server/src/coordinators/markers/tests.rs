@@ -41,7 +41,7 @@ impl Story {
         let producer = tokio.block_on(async {
             node.controller.create_internal_topic(node, topic.with_replication_factor(1)).await.unwrap();
             node.txns.ensure_topic(node).await.unwrap();
-            node.txns.init_producer_id(node, &init, 4).await.unwrap()
+            node.txns.init_producer_id(node, &init).await.unwrap()
         });
         let partitions = Partitions::from([(Arc::from("t"), [0].into())]);
         Self { tokio, broker, producer, partitions, _dir: dir }
