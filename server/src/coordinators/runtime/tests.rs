@@ -1,12 +1,13 @@
 mod commands;
 mod transactions;
 
+use super::turn::pause_after;
 use super::*;
 use crate::partition::PartitionConfig;
 use ottla_coordinator::timers::Timers;
-use ottla_storage::batch::{EndTransactionMarker, end_transaction_batch};
+use ottla_storage::batch::{BatchBuilder, EndTransactionMarker, end_transaction_batch};
 use ottla_storage::disk::faulty::{Fault, FaultyDisk};
-use ottla_storage::log::{LogConfig, OpenOptions, PartitionLog};
+use ottla_storage::log::{AppendOrigin, LogConfig, OpenOptions, PartitionLog};
 use ottla_storage::{LeaderEpoch, LogId, ProducerEpoch, ProducerId};
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
