@@ -1,5 +1,6 @@
-//! What a reload forgets: timers and the newest metadata image.
+//! What a reload forgets: timers, which decisions are being told to their partitions, the newest metadata image.
 
+use super::TransactionVersion;
 use super::hard::TransactionalId;
 use super::settings::TxnSettings;
 use crate::metadata::features;
@@ -7,8 +8,6 @@ use crate::metadata::image::MetadataImage;
 use crate::timers::Timers;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-
-use super::TransactionVersion;
 
 /// The soft state of one shard.
 #[derive(Debug)]
