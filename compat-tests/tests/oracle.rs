@@ -20,7 +20,7 @@ fn both_brokers_answer_alike() {
     story("both_brokers_answer_alike", options, |broker: &mut Broker| -> Result<()> {
         let book = stories::tell_all(([127, 0, 0, 1], broker.port()).into(), broker.target() == Target::Ottla, "");
         ensure!(!book.asked.is_empty(), "nothing was asked");
-        let differences = stories::differences(&book.text(), stories::golden());
+        let differences = stories::differences(&book.text(), &stories::golden());
         ensure!(differences.is_empty(), "{} differences\n{}", differences.len(), differences.join("\n"));
         Ok(())
     });

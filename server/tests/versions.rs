@@ -1,7 +1,7 @@
 //! Every advertised API at every version, against what Apache Kafka 4.3.1 answers to the same bytes.
 //!
 //! `OTTLA_VERSIONS_AT=host:port` asks a broker that is already running instead; `OTTLA_VERSIONS_WRITE=/path` writes the answers
-//! to a file instead of comparing them: this is how the golden file is made, from a fresh Apache Kafka with node id 1 and
+//! to a file instead of comparing them: this is how the golden files are made (`OTTLA_VERSIONS_ONLY` for one of them), from a fresh Apache Kafka with node id 1 and
 //! `log.retention.ms=-1`, `group.initial.rebalance.delay.ms=0`, `group.consumer.assignment.interval.ms=0`. `OTTLA_VERSIONS_ONLY=text` tells only some stories.
 
 #[path = "versions/mod.rs"]
@@ -27,7 +27,7 @@ fn every_api_answers_as_apache_kafka_does_at_every_version() {
         std::fs::write(path, book.text()).expect("written");
         return;
     }
-    let differences = stories::differences(&book.text(), stories::golden());
+    let differences = stories::differences(&book.text(), &stories::golden());
     assert!(differences.is_empty(), "{} differences\n{}", differences.len(), differences.join("\n"));
     if only.is_empty() {
         let mut untold = String::new();

@@ -1,7 +1,7 @@
 //! What a broker answers to every served API at every version, written down line by line.
 //!
 //! The stories here know nothing of which broker they talk to. `tests/versions.rs` tells them to a broker in this process and compares
-//! with `apache-kafka.golden`, which Apache Kafka 4.3.1 itself said; `compat-tests/tests/oracle.rs` asks a living Apache Kafka again.
+//! with the files in `golden/`, which Apache Kafka 4.3.1 itself said; `compat-tests/tests/oracle.rs` asks a living Apache Kafka again.
 //! What may differ from one broker to the next is taken out in `render.rs`, each thing with its reason.
 
 mod batches;
@@ -137,7 +137,7 @@ fn allowed(question: &str) -> bool {
     ALLOWED.iter().any(|(prefix, _)| question.starts_with(prefix))
 }
 
-/// What is written in the golden file.
-pub(crate) fn golden() -> &'static str {
-    include_str!("apache-kafka.golden")
+/// What is written in the golden files.
+pub(crate) fn golden() -> String {
+    [include_str!("golden/clients.golden")].concat()
 }

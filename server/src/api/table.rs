@@ -1,0 +1,72 @@
+//! The table of APIs: what is served, in key order. The README repeats it, and a test compares the two.
+
+use super::ApiEntry;
+use super::{
+    add_offsets_to_txn, add_partitions_to_txn, api_versions, consumer_group_describe, consumer_group_heartbeat, create_topics,
+    delete_groups, delete_topics, describe_cluster, describe_configs, describe_groups, describe_producers, describe_topic_partitions,
+    describe_transactions, end_txn, fetch, find_coordinator, heartbeat, init_producer_id, join_group, leave_group, list_groups,
+    list_offsets, list_transactions, metadata, offset_commit, offset_delete, offset_fetch, offset_for_leader_epoch, produce, sync_group,
+    txn_offset_commit, write_txn_markers,
+};
+
+/// In key order.
+pub static APIS: &[ApiEntry] = &[
+    ApiEntry::raw::<produce::Produce>(),
+    ApiEntry::raw::<fetch::Fetch>(),
+    ApiEntry::of::<list_offsets::ListOffsets>(),
+    ApiEntry::of::<metadata::Metadata>(),
+    ApiEntry::of::<offset_commit::OffsetCommit>(),
+    ApiEntry::of::<offset_fetch::OffsetFetch>(),
+    ApiEntry::of::<find_coordinator::FindCoordinator>(),
+    ApiEntry::of::<join_group::JoinGroup>(),
+    ApiEntry::of::<heartbeat::Heartbeat>(),
+    ApiEntry::of::<leave_group::LeaveGroup>(),
+    ApiEntry::of::<sync_group::SyncGroup>(),
+    ApiEntry::of::<describe_groups::DescribeGroups>(),
+    ApiEntry::of::<list_groups::ListGroups>(),
+    ApiEntry::of::<api_versions::ApiVersions>(),
+    ApiEntry::of::<create_topics::CreateTopics>(),
+    ApiEntry::of::<delete_topics::DeleteTopics>(),
+    ApiEntry::of::<init_producer_id::InitProducerId>(),
+    ApiEntry::of::<offset_for_leader_epoch::OffsetForLeaderEpoch>(),
+    ApiEntry::of::<add_partitions_to_txn::AddPartitionsToTxn>(),
+    ApiEntry::of::<add_offsets_to_txn::AddOffsetsToTxn>(),
+    ApiEntry::of::<end_txn::EndTxn>(),
+    ApiEntry::of::<write_txn_markers::WriteTxnMarkers>(),
+    ApiEntry::of::<txn_offset_commit::TxnOffsetCommit>(),
+    ApiEntry::of::<describe_configs::DescribeConfigs>(),
+    ApiEntry::of::<delete_groups::DeleteGroups>(),
+    ApiEntry::of::<offset_delete::OffsetDelete>(),
+    ApiEntry::of::<describe_cluster::DescribeCluster>(),
+    ApiEntry::of::<describe_producers::DescribeProducers>(),
+    ApiEntry::of::<describe_transactions::DescribeTransactions>(),
+    ApiEntry::of::<list_transactions::ListTransactions>(),
+    ApiEntry::of::<consumer_group_heartbeat::ConsumerGroupHeartbeat>(),
+    ApiEntry::of::<consumer_group_describe::ConsumerGroupDescribe>(),
+    ApiEntry::of::<describe_topic_partitions::DescribeTopicPartitions>(),
+];
+
+/// The row of a key.
+#[must_use]
+pub fn find(api_key: i16) -> Option<&'static ApiEntry> {
+    APIS.binary_search_by_key(&api_key, |entry| entry.key as i16).ok().map(|at| &APIS[at])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_in_key_order_without_duplicates() {
+        assert!(APIS.windows(2).all(|pair| (pair[0].key as i16) < (pair[1].key as i16)));
+    }
+
+    #[test]
+    fn every_row_is_found_by_its_key_and_no_other() {
+        for entry in APIS {
+            assert_eq!(find(entry.key as i16).map(|found| found.key), Some(entry.key));
+        }
+        assert!(find(-1).is_none());
+        assert!(find(i16::MAX).is_none());
+    }
+}
