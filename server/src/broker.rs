@@ -98,6 +98,8 @@ pub struct Node {
     pub hooks: Hooks,
     /// Bytes of one Fetch response at most (`fetch.max.bytes`).
     pub fetch_max_bytes: u64,
+    /// `log.dirs`, for those who ask what is in them.
+    pub(crate) log_dirs: Vec<PathBuf>,
     pub(crate) flusher: Arc<Flusher>,
     pub(crate) sessions: SessionCache,
     pub(crate) producer_ids: ProducerIds,
@@ -284,6 +286,7 @@ impl Broker {
             quota: Arc::new(Unlimited),
             hooks,
             fetch_max_bytes: config.fetch_max_bytes(),
+            log_dirs: config.log_dirs(),
             flusher,
             sessions: SessionCache::new(config.fetch_session_cache_slots()),
             producer_ids: ProducerIds::default(),

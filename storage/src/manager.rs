@@ -25,7 +25,7 @@ pub use data_dir::{DataDir, FoundLog};
 pub use names::{LogDirectoryName, LogState};
 
 use crate::checkpoint::CheckpointKind;
-use crate::disk::Disk;
+use crate::disk::{Disk, Space};
 use crate::log::{LogConfig, OpenOptions, PartitionLog, RecoveryReport};
 use crate::meta::{CleanShutdown, read_topic_id, sync_topic_id, write_topic_id, write_topic_id_unsynced};
 use crate::{LogId, Millis, Offset, StorageError, uuid_to_text};
@@ -183,6 +183,11 @@ impl LogManager {
     #[must_use]
     pub fn warnings(&self) -> &[StorageError] {
         &self.warnings
+    }
+
+    /// Size and free space of a directory's disk.
+    pub fn space(&self, dir: &DataDir) -> Result<Space, StorageError> {
+        self.disk.space(&dir.path).map_err(|error| StorageError::io("ask for the free space of", &dir.path, error))
     }
 
     /// All logs, in use or on their way out, but for the metadata log.

@@ -3,10 +3,10 @@
 use super::ApiEntry;
 use super::{
     add_offsets_to_txn, add_partitions_to_txn, api_versions, consumer_group_describe, consumer_group_heartbeat, create_topics,
-    delete_groups, delete_topics, describe_cluster, describe_configs, describe_groups, describe_producers, describe_topic_partitions,
-    describe_transactions, end_txn, fetch, find_coordinator, heartbeat, init_producer_id, join_group, leave_group, list_groups,
-    list_offsets, list_transactions, metadata, offset_commit, offset_delete, offset_fetch, offset_for_leader_epoch, produce, sync_group,
-    txn_offset_commit, write_txn_markers,
+    delete_groups, delete_topics, describe_cluster, describe_configs, describe_groups, describe_log_dirs, describe_producers,
+    describe_topic_partitions, describe_transactions, end_txn, fetch, find_coordinator, heartbeat, init_producer_id, join_group,
+    leave_group, list_groups, list_offsets, list_transactions, metadata, offset_commit, offset_delete, offset_fetch,
+    offset_for_leader_epoch, produce, sync_group, txn_offset_commit, write_txn_markers,
 };
 
 /// In key order.
@@ -35,6 +35,7 @@ pub static APIS: &[ApiEntry] = &[
     ApiEntry::of::<write_txn_markers::WriteTxnMarkers>(),
     ApiEntry::of::<txn_offset_commit::TxnOffsetCommit>(),
     ApiEntry::of::<describe_configs::DescribeConfigs>(),
+    ApiEntry::of::<describe_log_dirs::DescribeLogDirs>(),
     ApiEntry::of::<delete_groups::DeleteGroups>(),
     ApiEntry::of::<offset_delete::OffsetDelete>(),
     ApiEntry::of::<describe_cluster::DescribeCluster>(),

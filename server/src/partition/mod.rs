@@ -22,6 +22,7 @@ use ottla_storage::log::{
 };
 use ottla_storage::producer::{ProducerEntry, UnstableTransaction, VerificationGuard};
 use ottla_storage::{LeaderEpoch, LogId, Millis, Offset, ProducerEpoch, ProducerId, Sequence};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use waiters::Waiters;
 
@@ -106,6 +107,19 @@ pub struct ReadAnswer {
     pub diverging: Option<(LeaderEpoch, Offset)>,
     /// To be handed to [`Partition::park`].
     pub changes: u64,
+}
+
+/// A partition's log as a directory listing tells it.
+#[derive(Clone, Debug)]
+pub struct LogOnDisk {
+    /// The data directory.
+    pub root: PathBuf,
+    /// Bytes in all segments.
+    pub size_bytes: u64,
+    /// How far its end lies behind: a copy behind the log it copies, a log behind its high watermark.
+    pub offset_lag: i64,
+    /// A copy in the making.
+    pub is_future: bool,
 }
 
 /// The offsets a response carries beside an error or an answer.
@@ -388,6 +402,16 @@ impl Partition {
     #[must_use]
     pub fn offsets_as_leader(&self) -> Option<Offsets> {
         self.lock().leader_log(-1).ok().map(offsets_of)
+    }
+
+    /// What lies on disk of this partition, and where; nothing while it is offline.
+    #[must_use]
+    pub fn logs_on_disk(&self) -> Vec<LogOnDisk> {
+        let state = self.lock();
+        let Some(log) = state.log.as_ref().filter(|log| !log.is_offline()) else { return Vec::new() };
+        let root = log.dir().parent().unwrap_or(Path::new("")).to_owned();
+        // The end is never below the high watermark.
+        vec![LogOnDisk { root, size_bytes: log.size_bytes(), offset_lag: 0, is_future: false }]
     }
 
     /// Runs `f` on the log, for the background and for shutdown. Readers that wait are woken when it moved what they see.

@@ -14,6 +14,7 @@ mod fetch;
 mod groups;
 mod idempotence;
 mod isolation;
+mod log_dirs;
 mod members;
 mod metadata;
 mod migration;
@@ -67,6 +68,7 @@ pub(crate) fn tell_all(address: SocketAddr, strict: bool, only: &str) -> Book {
         transactions::STORIES,
         exactly_once::STORIES,
         txn_members::STORIES,
+        log_dirs::STORIES,
     ];
     for story in all.into_iter().flatten().filter(|story| story.name.contains(only)) {
         for version in story.versions.clone() {
@@ -139,5 +141,5 @@ fn allowed(question: &str) -> bool {
 
 /// What is written in the golden files.
 pub(crate) fn golden() -> String {
-    [include_str!("golden/clients.golden")].concat()
+    [include_str!("golden/clients.golden"), include_str!("golden/dirs.golden")].concat()
 }

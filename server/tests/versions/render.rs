@@ -225,6 +225,22 @@ impl Tidy for DeleteTopicsResponse {
     }
 }
 
+impl Tidy for DescribeLogDirsResponse {
+    fn tidy(&mut self, words: &Words) {
+        for dir in &mut self.results {
+            dir.log_dir = StrBytes::from_static_str(if dir.log_dir.starts_with('/') { "an absolute path" } else { "a relative path" });
+            // Other stories' topics, and hash maps' orders.
+            dir.topics.retain(|topic| topic.name.contains(&words.tag));
+            dir.topics.sort_by_key(|topic| topic.name.clone());
+            dir.topics.iter_mut().for_each(|topic| topic.partitions.sort_by_key(|row| row.partition_index));
+            // The machine's disk.
+            for bytes in [&mut dir.total_bytes, &mut dir.usable_bytes] {
+                *bytes = bytes.signum();
+            }
+        }
+    }
+}
+
 impl Tidy for InitProducerIdResponse {}
 impl Tidy for EndTxnResponse {}
 impl Tidy for AddOffsetsToTxnResponse {}
