@@ -2,6 +2,7 @@
 
 pub mod batch;
 mod checkpoint;
+pub mod cleaner;
 pub mod disk;
 mod epochs;
 mod error;

@@ -208,6 +208,21 @@ impl LogManager {
         self.dir_of(&id.topic, id.partition)?.offset(CheckpointKind::Replication, &id.topic, id.partition)
     }
 
+    /// Up to where a log was cleaned; `None` when it never was. It may lie outside the log.
+    #[must_use]
+    pub fn cleaner_checkpoint(&self, id: &LogId) -> Option<Offset> {
+        self.dir_of(&id.topic, id.partition)?.offset(CheckpointKind::Cleaner, &id.topic, id.partition)
+    }
+
+    /// Remembers, durably, up to where a log is clean; of a log that is gone nothing. It is forgotten with the log. Whoever truncates a
+    /// log below it sets it back.
+    pub fn set_cleaner_checkpoint(&self, id: &LogId, first_dirty: Offset) -> Result<(), StorageError> {
+        match self.dir_of(&id.topic, id.partition) {
+            Some(dir) if dir.set_cleaned(id, first_dirty) => dir.write_checkpoint(&*self.disk, CheckpointKind::Cleaner),
+            _ => Ok(()),
+        }
+    }
+
     /// Opens a log that is there. A log without a topic id (of an old Kafka, or half created) is given this one; a log with another is refused.
     pub fn open_log(&self, id: &LogId, config: Arc<LogConfig>, now: Millis) -> Result<(PartitionLog, RecoveryReport), StorageError> {
         let Some(dir) = self.dir_of(&id.topic, id.partition) else {

@@ -9,6 +9,7 @@
 //! The log never decides its own high watermark, never retries a failed sync, and knows no clock.
 
 mod append;
+mod cleaning;
 mod config;
 mod flush;
 mod list_offsets;

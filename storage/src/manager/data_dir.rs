@@ -18,8 +18,8 @@ use crate::disk::{Disk, OpenMode, WholeDisk, read_file};
 use crate::meta::{CleanShutdown, read_topic_id};
 use crate::{LogId, Offset, StorageError};
 
-/// The checkpoints that the manager keeps; the cleaner's is the cleaner's.
-pub(super) const KEPT: [CheckpointKind; 3] = [CheckpointKind::RecoveryPoint, CheckpointKind::LogStartOffset, CheckpointKind::Replication];
+/// The checkpoints that the manager keeps.
+pub(super) const KEPT: [CheckpointKind; 4] = CheckpointKind::ALL;
 
 /// Our own file in a data directory; Kafka ignores it.
 const CACHE_LIFE: &str = ".ottla_page_cache";
@@ -275,8 +275,20 @@ impl DataDir {
             // Kafka leaves out what the name of the first segment says anyway.
             CheckpointKind::LogStartOffset if log.log_start_offset.0 > 0 => wanted.set(topic, partition, log.log_start_offset),
             CheckpointKind::LogStartOffset => wanted.remove(topic, partition),
+            // A log does not know how far it was cleaned: see `set_cleaned`.
             CheckpointKind::Cleaner => {}
         }
+    }
+
+    /// Notes up to where a log that lives here was cleaned. False when it is gone.
+    pub(super) fn set_cleaned(&self, id: &LogId, first_dirty: Offset) -> bool {
+        let mut guard = self.state();
+        let state = &mut *guard;
+        let is_here = state.logs.get(&id.directory_name()).is_some_and(|known| known.topic_id == Some(id.topic_id));
+        for (kept, _) in state.checkpoints.iter_mut().zip(KEPT).filter(|(_, kind)| is_here && *kind == CheckpointKind::Cleaner) {
+            kept.wanted.set(&id.topic, id.partition, first_dirty);
+        }
+        is_here
     }
 
     /// Takes over all offsets of a log.

@@ -249,6 +249,23 @@ fn checkpoints_keep_what_was_not_told_anew_and_drop_what_is_gone() {
 }
 
 #[test]
+fn how_far_a_log_was_cleaned_is_remembered_across_a_power_loss_and_forgotten_with_the_log() {
+    let disk = FaultyDisk::new(6);
+    let manager = start(&disk, &mut 1000).expect("opened");
+    drop(manager.create_log(&id("foo", 0, 1), None, Arc::default(), Millis(0)).expect("created"));
+    assert_eq!(manager.cleaner_checkpoint(&id("foo", 0, 1)), None, "never cleaned");
+    manager.set_cleaner_checkpoint(&id("foo", 0, 1), Offset(70)).expect("written");
+    let manager = start(&disk.crash(0), &mut 5000).expect("opened");
+    assert_eq!(manager.cleaner_checkpoint(&id("foo", 0, 1)), Some(Offset(70)));
+    manager.set_cleaner_checkpoint(&id("foo", 0, 2), Offset(90)).expect("ignored");
+    manager.set_cleaner_checkpoint(&id("bar", 0, 1), Offset(90)).expect("ignored");
+    assert_eq!(manager.cleaner_checkpoint(&id("foo", 0, 1)), Some(Offset(70)), "another log of that name was meant");
+    let _files_stay = manager.delete_log(&id("foo", 0, 1), Uuid::from_u128(0xabc)).expect("deleted");
+    drop(manager.create_log(&id("foo", 0, 2), None, Arc::default(), Millis(0)).expect("created"));
+    assert_eq!(manager.cleaner_checkpoint(&id("foo", 0, 2)), None);
+}
+
+#[test]
 fn an_unreadable_checkpoint_means_recovery_from_the_beginning() {
     let mut house = House::new();
     drop(house.open(&["a"]).expect("opened"));
@@ -349,7 +366,7 @@ fn a_clean_stop_is_never_claimed_before_the_checkpoints_are_durable() {
                 let offset = |kind| dir.offset(kind, "foo", partition);
                 if let Some(marker) = dir.clean_shutdown() {
                     assert_eq!(marker.broker_epoch, Some(2));
-                    assert_eq!(KEPT.map(offset), [Some(Offset(50)), Some(Offset(20)), Some(Offset(60))]);
+                    assert_eq!(KEPT.map(offset), [Some(Offset(50)), Some(Offset(20)), Some(Offset(60)), None]);
                 }
                 assert!(!closed || dir.clean_shutdown().is_some());
             }
