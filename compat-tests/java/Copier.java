@@ -151,7 +151,8 @@ public class Copier implements ConsumerRebalanceListener {
         settings.put("group.id", args.get("group"));
         settings.put("group.protocol", args.get("protocol"));
         settings.put("isolation.level", "read_committed");
-        settings.put("auto.offset.reset", "earliest");
+        // Every partition has a committed offset: who finds none has been misled.
+        settings.put("auto.offset.reset", "none");
         settings.put("enable.auto.commit", "false");
         settings.put("max.poll.records", args.get("batch_max"));
         if (args.get("protocol").equals("classic")) {

@@ -121,7 +121,7 @@ fn run(args: &HashMap<String, String>) -> Result<()> {
             Err(TryRecvError::Disconnected) => return Ok(()),
         }
         size = size * 31 % 65_521 + 7;
-        let batch = copier.poll(1 + size % batch_max);
+        let batch = copier.poll(1 + size % batch_max)?;
         if !batch.is_empty() {
             copier.copy(&batch)?;
         }
@@ -145,7 +145,7 @@ impl Copier {
     }
 
     /// Some records of partitions that this member still owns when the last one came.
-    fn poll(&self, count: usize) -> Vec<Record> {
+    fn poll(&self, count: usize) -> Result<Vec<Record>> {
         let mut batch = Vec::new();
         let until = Instant::now() + POLL;
         while batch.len() < count {
@@ -154,11 +154,22 @@ impl Copier {
             batch.retain(|record: &Record| !revoked.contains(&record.source.0));
             match polled {
                 Some(Ok(message)) => batch.push(Record::new(&message)),
+                Some(Err(KafkaError::MessageConsumption(RDKafkaErrorCode::AutoOffsetReset))) => {
+                    self.rejoin()?;
+                    return Ok(Vec::new());
+                }
                 Some(Err(error)) => self.say(&format!("note {error}")),
                 None => break,
             }
         }
-        batch
+        Ok(batch)
+    }
+
+    /// librdkafka wanted to start a partition over. Everything is given up and asked for anew, and with it the committed offsets.
+    fn rejoin(&self) -> Result<()> {
+        self.say("rejoins");
+        self.consumer.unsubscribe();
+        self.consumer.subscribe(&[&self.from]).context("subscribe")
     }
 
     /// One transaction: the copies and the offsets, or neither.
@@ -286,7 +297,8 @@ fn consumer_settings(args: &HashMap<String, String>) -> Result<ClientConfig> {
         .set("group.id", need("group")?)
         .set("group.protocol", need("protocol")?)
         .set("isolation.level", "read_committed")
-        .set("auto.offset.reset", "earliest")
+        // Every partition has a committed offset: who finds none has been misled.
+        .set("auto.offset.reset", "error")
         .set("enable.auto.commit", "false");
     if need("protocol")? == "classic" {
         config.set("session.timeout.ms", need("session_ms")?).set("heartbeat.interval.ms", "500");

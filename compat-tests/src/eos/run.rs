@@ -7,11 +7,13 @@ use crate::ask::{Ask, Isolation};
 use crate::group::client::Launcher;
 use crate::group::load::{Load, PARTITIONS, Sent};
 use crate::group::member::{Member, tail};
-use crate::librdkafka::{read_topic, wait_for_partitions};
+use crate::librdkafka::{consumer, read_topic, wait_for_partitions};
 use crate::rng::Rng;
 use crate::{Broker, BrokerOptions};
 use anyhow::{Context, Result, bail, ensure};
+use rdkafka::consumer::{CommitMode, Consumer};
 use rdkafka::message::Message;
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use rustix::process::{Signal, kill_process};
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
@@ -113,6 +115,7 @@ pub fn run(broker: &mut Broker, plan: &Plan) -> Result<()> {
     Ask::connect(broker.port())?.create_topic(TARGET, TARGET_PARTITIONS)?;
     wait_for_partitions(broker, TARGET, TARGET_PARTITIONS as usize)?;
     let load = Load::paced(broker, SOURCE, LOAD_EVERY)?;
+    commit_beginnings(broker)?;
     let seats = (0..SEATS).map(|_| (String::new(), 0)).collect();
     let (counts, said, notes) = (BTreeMap::new(), Said::default(), VecDeque::new());
     let mut run = Run { plan, broker, rng, protocol, lives: BTreeMap::new(), seats, said, lines, voice, dir, counts, notes, kills: 0 };
@@ -226,6 +229,7 @@ impl Run<'_> {
             "left" => {}
             "dying" => self.died(name)?,
             "note" => {}
+            "rejoins" => self.count("refusals to start over"),
             "committed" => {
                 self.count("committed");
                 ensure!(self.said.committed.insert(rest.to_owned()), "committed twice");
@@ -419,6 +423,13 @@ impl Run<'_> {
         })?;
         strange.map_or(Ok(view), Err)
     }
+}
+
+/// So that no copier ever finds a partition without a committed offset: then "start over" is never right.
+fn commit_beginnings(broker: &Broker) -> Result<()> {
+    let mut beginnings = TopicPartitionList::new();
+    (0..PARTITIONS).try_for_each(|partition| beginnings.add_partition_offset(SOURCE, partition, Offset::Offset(0)))?;
+    consumer(broker, &[("group.id", GROUP)])?.commit(&beginnings, CommitMode::Sync).context("offset 0 of every source partition")
 }
 
 fn undecided(ask: &mut Ask) -> Result<Vec<String>> {
