@@ -5,7 +5,7 @@ use crate::corpus::{Corpus, Tally};
 use anyhow::{Context, Result, bail, ensure};
 use rdkafka::ClientConfig;
 use rdkafka::client::ClientContext;
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer as _, ProducerContext};
@@ -149,6 +149,18 @@ pub fn consumer(broker: &Broker, settings: &[(&str, &str)]) -> Result<BaseConsum
     // librdkafka wants a group id for assign(), and uses it for nothing as long as nobody subscribes or commits.
     let always = [("group.id", "never-joined"), ("enable.auto.commit", "false"), ("enable.partition.eof", "true")];
     Ok(config(broker, &[&always[..], settings].concat()).create()?)
+}
+
+/// Commits offsets for the consumer's group from outside of it, as an administrator would; a coordinator that is still starting is waited for.
+pub fn commit_from_outside(consumer: &BaseConsumer, offsets: &TopicPartitionList) -> Result<()> {
+    let began = Instant::now();
+    loop {
+        match consumer.commit(offsets, CommitMode::Sync) {
+            Err(KafkaError::ConsumerCommit(RDKafkaErrorCode::NotCoordinator | RDKafkaErrorCode::CoordinatorLoadInProgress))
+                if began.elapsed() < PATIENCE => {}
+            done => return Ok(done?),
+        }
+    }
 }
 
 /// The partitions of a topic.

@@ -7,11 +7,10 @@ use crate::ask::{Ask, Isolation};
 use crate::group::client::Launcher;
 use crate::group::load::{Load, PARTITIONS, Sent};
 use crate::group::member::{Member, tail};
-use crate::librdkafka::{consumer, read_topic, wait_for_partitions};
+use crate::librdkafka::{commit_from_outside, consumer, read_topic, wait_for_partitions};
 use crate::rng::Rng;
 use crate::{Broker, BrokerOptions};
 use anyhow::{Context, Result, bail, ensure};
-use rdkafka::consumer::{CommitMode, Consumer};
 use rdkafka::message::Message;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use rustix::process::{Signal, kill_process};
@@ -429,7 +428,7 @@ impl Run<'_> {
 fn commit_beginnings(broker: &Broker) -> Result<()> {
     let mut beginnings = TopicPartitionList::new();
     (0..PARTITIONS).try_for_each(|partition| beginnings.add_partition_offset(SOURCE, partition, Offset::Offset(0)))?;
-    consumer(broker, &[("group.id", GROUP)])?.commit(&beginnings, CommitMode::Sync).context("offset 0 of every source partition")
+    commit_from_outside(&consumer(broker, &[("group.id", GROUP)])?, &beginnings).context("offset 0 of every source partition")
 }
 
 fn undecided(ask: &mut Ask) -> Result<Vec<String>> {
