@@ -2,6 +2,7 @@
 
 mod commits;
 mod consumers;
+mod controllers;
 mod damage;
 mod durability;
 mod epochs;

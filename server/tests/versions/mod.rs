@@ -4,6 +4,7 @@
 //! with the files in `golden/`, which Apache Kafka 4.3.1 itself said; `compat-tests/tests/oracle.rs` asks a living Apache Kafka again.
 //! What may differ from one broker to the next is taken out in `render.rs`, each thing with its reason.
 
+mod acls;
 mod batches;
 mod cluster;
 mod committed;
@@ -69,6 +70,7 @@ pub(crate) fn tell_all(address: SocketAddr, strict: bool, only: &str) -> Book {
         exactly_once::STORIES,
         txn_members::STORIES,
         log_dirs::STORIES,
+        acls::STORIES,
     ];
     for story in all.into_iter().flatten().filter(|story| story.name.contains(only)) {
         for version in story.versions.clone() {
@@ -141,5 +143,12 @@ fn allowed(question: &str) -> bool {
 
 /// What is written in the golden files.
 pub(crate) fn golden() -> String {
-    [include_str!("golden/clients.golden"), include_str!("golden/dirs.golden")].concat()
+    // One line each, so that areas can grow side by side.
+    #[rustfmt::skip]
+    let files = [
+        include_str!("golden/clients.golden"),
+        include_str!("golden/acls.golden"),
+        include_str!("golden/dirs.golden"),
+    ];
+    files.concat()
 }

@@ -115,6 +115,9 @@ pub(crate) trait Tidy: Clone + Debug + Default + Decodable + Encodable + HeaderV
 }
 
 impl Tidy for DescribeClusterResponse {}
+impl Tidy for DescribeAclsResponse {}
+impl Tidy for CreateAclsResponse {}
+impl Tidy for DeleteAclsResponse {}
 
 impl Tidy for OffsetForLeaderEpochResponse {
     fn tidy(&mut self, _: &Words) {
