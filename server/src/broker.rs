@@ -13,6 +13,7 @@ use crate::coordinators::txn::TxnCoordinator;
 use crate::dynamic_config::DynamicConfig;
 use crate::fetch::session::SessionCache;
 use crate::lag::LostTails;
+use crate::metrics::{Detail, Endpoint, Watched};
 use crate::net::{BoundListener, ConnectionInfo, ListenerSpec, Listeners, Reactors, Serving};
 use crate::partition::Partition;
 use crate::partition::flusher::Flusher;
@@ -249,6 +250,7 @@ pub struct Broker {
     serving: Serving,
     reactors: Reactors,
     background: Background,
+    metrics: Option<Endpoint>,
     controller_thread: JoinHandle<PartitionLog>,
     data_dirs: Vec<PathBuf>,
 }
@@ -263,6 +265,9 @@ impl Broker {
     pub fn start_with(config: Config, clock: Clock, hooks: Hooks) -> Result<Self, StartError> {
         let config = Arc::new(config);
         let limits = Arc::new(config.limits());
+        // First of all, so that probes are answered while logs are read back.
+        let detail = Detail::of(config.metrics_detail());
+        let metrics = config.metrics_listener().map(|(host, port)| Endpoint::start(host, port, detail, &limits)).transpose()?;
         let mut opened = startup::open(&config, &clock, hooks.disk.clone())?;
         // Bound before registration, so that the ports are known; clients that come early wait in the listen queue.
         let specs: Vec<ListenerSpec> = config
@@ -306,13 +311,22 @@ impl Broker {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let reactors = Reactors::start(config.reactors().unwrap_or(cores))?;
         let serving = listeners.serve(Arc::new(Dispatcher(Arc::clone(&node))), limits, reactors.handles())?;
-        Ok(Self { node, bound, serving, reactors, background, controller_thread, data_dirs })
+        if let Some(metrics) = &metrics {
+            metrics.watch(Watched { node: Arc::clone(&node), reactors: reactors.handles().to_vec() });
+        }
+        Ok(Self { node, bound, serving, reactors, background, metrics, controller_thread, data_dirs })
     }
 
     /// The listeners with the addresses they are bound to.
     #[must_use]
     pub fn bound(&self) -> &[BoundListener] {
         &self.bound
+    }
+
+    /// Where metrics and health are served, if anywhere.
+    #[must_use]
+    pub fn metrics_bound(&self) -> Option<&BoundListener> {
+        self.metrics.as_ref().map(Endpoint::bound)
     }
 
     /// The cluster's id.
@@ -336,7 +350,7 @@ impl Broker {
     /// Stops gracefully: no new connections, requests in flight finish, logs are flushed and closed, the clean stop is recorded last.
     pub fn stop(self) {
         self.node.stop_waiting();
-        let Self { node, serving, reactors, background, controller_thread, .. } = self;
+        let Self { node, serving, reactors, background, metrics, controller_thread, .. } = self;
         if let Some(handle) = reactors.handles().first() {
             let (done, finished) = std::sync::mpsc::channel();
             handle.spawn(async move {
@@ -354,5 +368,9 @@ impl Broker {
             tracing::error!("the controller thread panicked");
         }
         node.published.registry.close(&node.flusher, metadata, node.broker_epoch);
+        // Last, so that probes are answered while logs are flushed.
+        if let Some(metrics) = metrics {
+            metrics.stop();
+        }
     }
 }

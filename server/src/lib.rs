@@ -13,6 +13,7 @@ pub mod errors;
 pub mod fetch;
 pub mod lag;
 pub mod limits;
+pub mod metrics;
 pub mod net;
 pub mod partition;
 mod producer_ids;

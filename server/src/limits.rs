@@ -14,6 +14,24 @@ pub const FETCH_SESSION_PARTITIONS_MAX: usize = 1_000_000;
 /// Rows in one DescribeConfigs answer, at up to half a kilobyte each. Reached: the resources that follow are answered with INVALID_REQUEST.
 pub const DESCRIBED_CONFIGS_MAX: usize = 500_000;
 
+/// Connections to the port for metrics and health. Reached: new ones are closed at once.
+pub const HTTP_CONNECTIONS_MAX: usize = 16;
+
+/// Time for the head of a request for metrics or health. Passed: closed.
+pub const HTTP_HEAD_WITHIN: Duration = Duration::from_secs(5);
+
+/// Time for a whole connection for metrics or health, its answer included. Passed: closed.
+pub const HTTP_CONNECTION_WITHIN: Duration = Duration::from_secs(30);
+
+/// Bytes of the head of such a request. More: refused.
+pub const HTTP_HEAD_BYTES_MAX: usize = 16 * 1024;
+
+/// Header lines of such a request. More: refused.
+pub const HTTP_HEADERS_MAX: usize = 64;
+
+/// How long a reactor may leave a new task alone before `/livez` says that it is stuck.
+pub const LIVE_WITHIN: Duration = Duration::from_secs(2);
+
 /// The bounds of one broker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {

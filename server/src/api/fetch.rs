@@ -252,6 +252,11 @@ fn current_leader(ctx: &RequestContext, spec: &FetchSpec, error: ResponseError) 
 
 fn answer(ctx: &RequestContext, session: Session, wanted: Vec<Wanted>, answers: Vec<PartitionAnswer>) -> Outcome {
     let bytes = answers.iter().map(|answer| answer.record_bytes).sum();
+    for (wanted, answer) in wanted.iter().zip(&answers) {
+        if let Ok(partition) = &wanted.partition {
+            partition.count_fetch(answer.record_bytes, answer.error_code != 0);
+        }
+    }
     let throttle_ms = ctx.node.quota.charge(&ctx.connection, Usage::FetchBytes(bytes));
     let told = answers.iter().map(told).collect::<Vec<_>>();
     let mut topics: Vec<TopicAnswer> = Vec::new();

@@ -157,7 +157,8 @@ fn whereabouts(broker: &Broker) -> String {
         })
         .collect();
     let dirs: Vec<String> = broker.data_dirs().iter().map(|dir| dir.display().to_string()).collect();
-    format!("{} (data in {}, cluster id {})", addresses.join(", "), dirs.join(", "), broker.cluster_id())
+    let metrics = broker.metrics_bound().map(|bound| format!("metrics on port {}, ", bound.port)).unwrap_or_default();
+    format!("{} ({metrics}data in {}, cluster id {})", addresses.join(", "), dirs.join(", "), broker.cluster_id())
 }
 
 /// The signals that ask to stop.

@@ -150,8 +150,9 @@ impl ConfigBuilder {
         check_authorizer(&settings)?;
         self.warn_of_classes(&settings);
         let (listeners, inter_broker_listener) = resolve_listeners(&settings)?;
+        let metrics_listener = metrics_listener(&settings)?;
         let values = effective_values(&[], &settings);
-        let fixed = Arc::new(Fixed { settings, listeners, inter_broker_listener, warnings: self.warnings });
+        let fixed = Arc::new(Fixed { settings, listeners, inter_broker_listener, metrics_listener, warnings: self.warnings });
         let config = Config { values, fixed, dynamic_defaults: Layer::default(), dynamic: Layer::default() };
         groups::check(&config)?;
         Ok(config)
@@ -226,6 +227,11 @@ impl ConfigBuilder {
             settings.set("log.dirs", DATA_DIR, Origin::SingleNode);
         }
     }
+}
+
+fn metrics_listener(settings: &Layer) -> Result<Option<(String, u16)>, ConfigError> {
+    const KEY: &str = "ottla.metrics.listener";
+    text_of(settings, KEY).map(|(text, origin)| listeners::address(KEY, text, origin)).transpose()
 }
 
 /// Sets what nobody has set.

@@ -234,6 +234,12 @@ impl Config {
         self.word(const { index_of("ottla.cluster.id", WORD) })
     }
 
+    /// `ottla.metrics.detail`
+    #[must_use]
+    pub fn metrics_detail(&self) -> &str {
+        self.word(const { index_of("ottla.metrics.detail", WORD) }).unwrap_or_default()
+    }
+
     /// `log.dirs`, else `log.dir`; never empty.
     #[must_use]
     pub fn log_dirs(&self) -> Vec<PathBuf> {

@@ -87,6 +87,13 @@ struct Endpoint {
     port: u16,
 }
 
+/// `host:port`, with an IPv6 address in brackets; an empty host is every interface.
+pub(super) fn address(key: &str, text: &str, origin: &Origin) -> Result<(String, u16), ConfigError> {
+    let parsed = parse_one(&format!("HTTP://{text}")).map_err(|_| format!("{text} is not of the form host:port"));
+    let refused = |reason| ConfigError::refused(key, text, reason, "host:port", origin.clone());
+    parsed.map(|endpoint| (endpoint.host, endpoint.port)).map_err(refused)
+}
+
 fn items(text: &str) -> impl Iterator<Item = &str> {
     text.split(',').map(str::trim).filter(|item| !item.is_empty())
 }

@@ -77,6 +77,7 @@ struct Fixed {
     settings: Layer,
     listeners: Vec<Listener>,
     inter_broker_listener: Arc<str>,
+    metrics_listener: Option<(String, u16)>,
     warnings: Vec<String>,
 }
 
@@ -97,6 +98,12 @@ impl Config {
     #[must_use]
     pub fn inter_broker_listener_name(&self) -> &str {
         &self.fixed.inter_broker_listener
+    }
+
+    /// `ottla.metrics.listener`: host and port for metrics and health; an empty host is every interface.
+    #[must_use]
+    pub fn metrics_listener(&self) -> Option<(&str, u16)> {
+        self.fixed.metrics_listener.as_ref().map(|(host, port)| (host.as_str(), *port))
     }
 
     /// What the operator should know, one line each: ignored keys and variables.

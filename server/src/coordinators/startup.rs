@@ -54,6 +54,9 @@ pub enum StartError {
     /// A listener.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// The port for metrics and health.
+    #[error("cannot serve metrics and health: {0}")]
+    Metrics(#[from] crate::metrics::EndpointError),
     /// The broker could not register itself.
     #[error("the broker could not register: {0}")]
     Registration(String),

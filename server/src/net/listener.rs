@@ -106,6 +106,11 @@ impl Listeners {
         &self.bound
     }
 
+    /// The sockets, for another protocol than Kafka's.
+    pub(crate) fn into_sockets(self) -> (Vec<BoundListener>, Vec<std::net::TcpListener>) {
+        (self.bound, self.sockets.into_iter().map(|(_, socket)| socket).collect())
+    }
+
     /// Begins to accept. Connections live on `reactors`, of which there must be at least one.
     pub fn serve(self, dispatch: Arc<dyn Dispatch>, limits: Arc<Limits>, reactors: &[Handle]) -> io::Result<Serving> {
         let memory = Arc::new(RequestMemory::new(&limits));

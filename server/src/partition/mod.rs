@@ -11,9 +11,11 @@ pub mod registry;
 mod role;
 #[cfg(test)]
 mod tests;
+mod traffic;
 mod waiters;
 
 pub use role::Role;
+pub(crate) use traffic::{Figures, Traffic};
 pub use waiters::{Waiter, WakeAt};
 
 use crate::errors::PartitionError;
@@ -40,6 +42,7 @@ pub struct PartitionConfig {
 pub struct Partition {
     id: LogId,
     state: Mutex<State>,
+    fetched: traffic::Fetched,
     /// Told when no flush runs any more.
     flushes_ended: Condvar,
 }
@@ -60,6 +63,8 @@ struct State {
     flushes_running: u32,
     /// When the oldest record came in that no flush covers yet, for `flush.ms`.
     unflushed_since_ms: Option<i64>,
+    /// The half of its traffic that is counted under this lock.
+    appended: Traffic,
 }
 
 /// An append that was done; it may not be acknowledged before `wait` holds.
@@ -160,8 +165,9 @@ impl Partition {
             flush_queued: false,
             flushes_running: 0,
             unflushed_since_ms: None,
+            appended: Traffic::default(),
         };
-        Self { id, state: Mutex::new(state), flushes_ended: Condvar::new() }
+        Self { id, state: Mutex::new(state), fetched: traffic::Fetched::default(), flushes_ended: Condvar::new() }
     }
 
     /// Which partition this is.
@@ -261,6 +267,7 @@ impl Partition {
     ) -> Result<Appended, PartitionError> {
         let mut state = self.lock();
         let state = &mut *state;
+        state.appended.produce_requests += 1;
         let (leader_epoch, isr, replicas) = match &state.role {
             Role::Leader { leader_epoch, isr, replicas } => (*leader_epoch, isr.len(), *replicas),
             Role::Follower { .. } => return Err(PartitionError::NotLeader),
@@ -276,6 +283,7 @@ impl Partition {
         let info = match appended {
             Ok(info) => info,
             Err(error) => {
+                state.appended.failed_produce_requests += 1;
                 if log.is_offline() {
                     state.fail(&error.to_string());
                 }
@@ -284,6 +292,8 @@ impl Partition {
         };
         let end = info.last_offset.plus(1);
         if !info.duplicate {
+            state.appended.messages_in += u64::try_from(info.last_offset.0 - info.first_offset.0 + 1).unwrap_or(0);
+            state.appended.bytes_in += info.size_bytes;
             state.flush_due |= log.unflushed_messages() >= state.config.log.flush_messages;
             state.unflushed_since_ms.get_or_insert(now_ms);
         }

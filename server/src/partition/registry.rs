@@ -1,7 +1,7 @@
 //! Every partition of this broker, following the metadata image: `apply` is the only way partitions appear, change or go.
 
 use super::deleter::Deleter;
-use super::{Partition, PartitionConfig, Role};
+use super::{Partition, PartitionConfig, Role, Traffic};
 use crate::partition::flusher::Flusher;
 use arc_swap::ArcSwap;
 use foldhash::{HashMap, HashMapExt, HashSet};
@@ -10,8 +10,8 @@ use ottla_coordinator::metadata::{BrokerId, DirectoryId, LocalPartition, Metadat
 use ottla_storage::log::{PartitionLog, RecoveryReport};
 use ottla_storage::manager::{LogManager, LogState};
 use ottla_storage::{LeaderEpoch, LogId, Millis, StorageError};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use uuid::Uuid;
 
 type Topics = HashMap<Uuid, Arc<[Option<Arc<Partition>>]>>;
@@ -32,6 +32,8 @@ pub struct Registry {
     tidied: AtomicBool,
     config_of: Box<ConfigOf>,
     opening_threads: usize,
+    /// Of partitions that are not here any more.
+    gone: Mutex<Traffic>,
 }
 
 /// An opened or created log on its way to be a partition.
@@ -60,6 +62,7 @@ impl Registry {
             deleter: Deleter::default(),
             tidied: AtomicBool::new(false),
             config_of,
+            gone: Mutex::default(),
         }
     }
 
@@ -118,8 +121,17 @@ impl Registry {
             }
         }
         self.reconfigure(new, delta, &table);
-        self.topics.store(Arc::new(table));
+        {
+            let mut gone = self.traffic_of_gone();
+            removed.iter().for_each(|partition| gone.add(&partition.figures().traffic));
+            self.topics.store(Arc::new(table));
+        }
         self.delete(&removed);
+    }
+
+    /// What the partitions did that are not here any more. While it is held none goes away, so that a sum of all never falls.
+    pub(crate) fn traffic_of_gone(&self) -> MutexGuard<'_, Traffic> {
+        self.gone.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A topic's own keys, or the cluster's defaults for all topics.

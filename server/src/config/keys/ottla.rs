@@ -41,6 +41,10 @@ pub(super) const KEYS: &[KeyDef] = &[
         .doc("Milliseconds a client may leave an answer unread without taking a byte; then its connection is closed."),
     key("ottla.limit.whole.frame.ms", Int, "30000", Low).at_least(1)
         .doc("Milliseconds from the first to the last byte of one request; then the connection is closed."),
+    key("ottla.metrics.detail", Text, "partition", Medium).one_of(&["broker", "topic", "partition"])
+        .doc("How far `/metrics` goes: sums of the broker only, topics and groups, or every partition too."),
+    unset("ottla.metrics.listener", Text, Medium).not_empty()
+        .doc("`host:port` to serve `/metrics`, `/livez` and `/readyz` on over HTTP, for instance `localhost:9404`; an empty host is every interface. Unset opens no port."),
     key("ottla.reactors", Int, "0", Medium).between(0, 1024)
         .doc("Reactors (event loop threads); 0 follows `num.network.threads` if that is set, else one per core."),
 ];

@@ -365,6 +365,21 @@ impl<S: CoordinatorShard> Runtime<S> {
         }
     }
 
+    /// Why some shards of this broker cannot be asked, in words; nothing when all can.
+    pub(crate) fn unready(&self) -> Vec<String> {
+        let cells = self.inner.cells.load();
+        let (mut loading, mut failed) = (0, 0);
+        for cell in cells.iter().flatten() {
+            match self.inner.lock(cell).phase {
+                Phase::Loading(_) => loading += 1,
+                Phase::Failed => failed += 1,
+                Phase::Active(_) | Phase::Unloaded => {}
+            }
+        }
+        let told = [(loading, "are being loaded"), (failed, "could not be loaded")].into_iter().filter(|(count, _)| *count > 0);
+        told.map(|(count, what)| format!("{count} of {} partitions of {} {what}", cells.len(), S::TOPIC)).collect()
+    }
+
     /// Follows the metadata image: shards come, go and look at what changed. Called by the controller thread in commit order, after the
     /// partitions have their roles.
     pub(crate) fn follow(&self, registry: &Registry, image: &Arc<MetadataImage>, delta: &Arc<MetadataDelta>) {

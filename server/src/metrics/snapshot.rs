@@ -1,0 +1,118 @@
+//! What one scrape tells: numbers copied out of the broker, so that no lock is held while a client reads.
+//!
+//! Its size follows the number of partitions and of committed offsets (about a hundred bytes each), and so few connections are served at a
+//! time that a handful of them fit into memory whatever the scrapers do.
+
+use super::process::Process;
+use super::{Detail, Watched};
+use crate::broker::Node;
+use crate::partition::{Figures, Traffic};
+use ottla_coordinator::metadata::TopicName;
+use ottla_coordinator::metadata::image::{MetadataImage, PartitionRegistration};
+use std::sync::Arc;
+
+/// The numbers.
+#[derive(Debug)]
+pub(super) struct Snapshot {
+    pub(super) detail: Detail,
+    pub(super) node: Arc<Node>,
+    pub(super) image: Arc<MetadataImage>,
+    pub(super) process: Process,
+    /// By name.
+    pub(super) topics: Vec<TopicRow>,
+    /// By topic, then by index.
+    pub(super) partitions: Vec<PartitionRow>,
+    /// Of all topics there are and were.
+    pub(super) traffic: Traffic,
+}
+
+/// One topic.
+#[derive(Debug)]
+pub(super) struct TopicRow {
+    pub(super) name: TopicName,
+    /// Of its partitions here.
+    pub(super) traffic: Traffic,
+    /// Where its partitions are in [`Snapshot::partitions`].
+    pub(super) first: usize,
+    pub(super) count: usize,
+}
+
+/// One partition.
+#[derive(Debug)]
+pub(super) struct PartitionRow {
+    /// Index in [`Snapshot::topics`].
+    pub(super) topic: usize,
+    pub(super) index: i32,
+    pub(super) registration: Arc<PartitionRegistration>,
+    /// What is known of it here; `None` when this broker holds no replica.
+    pub(super) here: Option<Figures>,
+}
+
+impl PartitionRow {
+    /// When this broker leads it and its log can be used.
+    pub(super) fn led(&self) -> Option<&Figures> {
+        self.here.as_ref().filter(|figures| figures.leads)
+    }
+
+    /// Kafka asks for no more in-sync replicas than there are replicas.
+    pub(super) fn min_insync_replicas(&self, figures: &Figures) -> usize {
+        figures.min_insync_replicas.min(self.registration.replicas.len())
+    }
+
+    pub(super) fn is_under_replicated(&self) -> bool {
+        self.registration.isr.len() < self.registration.replicas.len()
+    }
+
+    pub(super) fn leader_is_preferred(&self) -> bool {
+        self.registration.leader.is_some() && self.registration.leader.as_ref() == self.registration.replicas.first()
+    }
+}
+
+impl Snapshot {
+    /// Copies everything a scrape of this detail needs.
+    pub(super) fn take(watched: &Watched, detail: Detail) -> Self {
+        let node = Arc::clone(&watched.node);
+        let image = node.image();
+        let mut snapshot = Self {
+            detail,
+            process: Process::look(),
+            topics: Vec::with_capacity(image.topics().len()),
+            partitions: Vec::with_capacity(image.topics().partition_count()),
+            traffic: Traffic::default(),
+            image: Arc::clone(&image),
+            node,
+        };
+        snapshot.look_at_partitions();
+        snapshot
+    }
+
+    fn look_at_partitions(&mut self) {
+        let registry = &self.node.published.registry;
+        // A partition that goes away meanwhile is counted once: among those that are here, or among those that were.
+        let gone = registry.traffic_of_gone();
+        self.traffic = *gone;
+        for topic in self.image.topics().iter() {
+            let (at, first) = (self.topics.len(), self.partitions.len());
+            let mut traffic = Traffic::default();
+            for (index, registration) in &topic.partitions {
+                let here = registry.get(topic.id.0, *index).map(|partition| partition.figures());
+                if let Some(figures) = &here {
+                    traffic.add(&figures.traffic);
+                }
+                self.partitions.push(PartitionRow { topic: at, index: *index, registration: Arc::clone(registration), here });
+            }
+            self.traffic.add(&traffic);
+            self.topics.push(TopicRow { name: topic.name.clone(), traffic, first, count: topic.partitions.len() });
+        }
+    }
+
+    /// The partitions of one topic.
+    pub(super) fn partitions_of(&self, topic: &TopicRow) -> &[PartitionRow] {
+        self.partitions.get(topic.first..topic.first + topic.count).unwrap_or_default()
+    }
+
+    /// How many partitions are so.
+    pub(super) fn count(&self, is: impl Fn(&PartitionRow) -> bool) -> usize {
+        self.partitions.iter().filter(|row| is(row)).count()
+    }
+}
