@@ -2,7 +2,7 @@
 
 use crate::api::{Dispatcher, FaultHook, RequestObserver};
 use crate::auth::{AllowAll, Authorizer};
-use crate::background::Background;
+use crate::background::{Background, Errands};
 use crate::clock::Clock;
 use crate::config::{Advertised, Config};
 use crate::coordinators::controller::Controller;
@@ -110,6 +110,7 @@ pub struct Node {
     pub(crate) lost_tails: LostTails,
     pub(crate) late_transactions: LateTransactions,
     pub(crate) dynamic: Arc<DynamicConfig>,
+    pub(crate) errands: Errands,
     pub(crate) published: Arc<Published>,
     /// Listeners whose clients are told the address they came in on.
     pub(crate) of_connection: Vec<Arc<str>>,
@@ -281,6 +282,7 @@ impl Broker {
         let Opened { cluster_id, node_id, data_dirs, dynamic, flusher, groups, txns, published, runtime } = opened;
         let (controller, jobs) = Controller::channel();
         let controller_thread = Controller::serve(runtime, jobs)?;
+        let (errands, inbox) = Errands::new();
         let node = Arc::new(Node {
             node_id,
             cluster_id,
@@ -302,12 +304,13 @@ impl Broker {
             late_transactions: LateTransactions::default(),
             published,
             dynamic,
+            errands,
             of_connection: listeners_of_connection(&config),
             stopping: AtomicBool::new(false),
             config: Arc::clone(&config),
         });
         node.txns.connect_node(&node);
-        let background = Background::start(Arc::clone(&node))?;
+        let background = Background::start(Arc::clone(&node), inbox)?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let reactors = Reactors::start(config.reactors().unwrap_or(cores))?;
         let serving = listeners.serve(Arc::new(Dispatcher(Arc::clone(&node))), limits, reactors.handles())?;

@@ -36,6 +36,9 @@ pub enum PartitionError {
         /// `min.insync.replicas`.
         min_insync_replicas: usize,
     },
+    /// DeleteRecords where only compaction removes records.
+    #[error("the records cannot be deleted: the cleanup policy is to compact only")]
+    OnlyCompacted,
     /// The log refused an append.
     #[error(transparent)]
     Append(AppendError),
@@ -75,6 +78,7 @@ impl PartitionError {
             Self::OffsetOutOfRange { .. } => ResponseError::OffsetOutOfRange,
             Self::Damaged(_) => ResponseError::CorruptMessage,
             Self::NotEnoughReplicas { .. } => ResponseError::NotEnoughReplicas,
+            Self::OnlyCompacted => ResponseError::PolicyViolation,
             Self::Append(error) => append_error(error),
         }
     }

@@ -2,7 +2,7 @@
 
 pub mod api;
 pub mod auth;
-mod background;
+pub mod background;
 pub mod broker;
 pub mod cli;
 pub mod clock;

@@ -21,6 +21,7 @@ pub static APIS: &[ApiEntry] = &[
     ApiEntry::of::<api_versions::ApiVersions>(),
     ApiEntry::of::<create_topics::CreateTopics>(),
     ApiEntry::of::<delete_topics::DeleteTopics>(),
+    ApiEntry::of::<delete_records::DeleteRecords>(),
     ApiEntry::of::<init_producer_id::InitProducerId>(),
     ApiEntry::of::<offset_for_leader_epoch::OffsetForLeaderEpoch>(),
     ApiEntry::of::<add_partitions_to_txn::AddPartitionsToTxn>(),

@@ -7,6 +7,7 @@
 mod deleter;
 pub mod flusher;
 mod high_watermark;
+mod life;
 pub mod registry;
 mod role;
 #[cfg(test)]
@@ -14,6 +15,7 @@ mod tests;
 mod traffic;
 mod waiters;
 
+pub use life::DeleteBefore;
 pub use role::Role;
 pub(crate) use traffic::{Figures, Traffic};
 pub use waiters::{Waiter, WakeAt};

@@ -30,6 +30,11 @@ pub(super) fn topic(talk: &Talk, name: &TopicName, id: Uuid, partitions: Vec<Fet
     if talk.version >= 13 { topic.with_topic_id(id) } else { topic.with_topic(name.clone()) }
 }
 
+/// As versions below 13 want it.
+pub(super) fn topic_by_name(name: &TopicName, partitions: Vec<FetchPartition>) -> FetchTopic {
+    FetchTopic::default().with_topic(name.clone()).with_partitions(partitions)
+}
+
 /// No waiting, no session.
 pub(super) fn request(topics: Vec<FetchTopic>) -> FetchRequest {
     FetchRequest::default()

@@ -10,6 +10,7 @@ mod cluster;
 mod committed;
 mod configs;
 mod consumers;
+mod deletions;
 mod exactly_once;
 mod fetch;
 mod groups;
@@ -71,6 +72,7 @@ pub(crate) fn tell_all(address: SocketAddr, strict: bool, only: &str) -> Book {
         txn_members::STORIES,
         log_dirs::STORIES,
         acls::STORIES,
+        deletions::STORIES,
     ];
     for story in all.into_iter().flatten().filter(|story| story.name.contains(only)) {
         for version in story.versions.clone() {
@@ -134,6 +136,19 @@ const ALLOWED: &[(&str, &str)] = &[
     ("metadata by id: neither name nor id", "Kafka fails inside (UNKNOWN_SERVER_ERROR); here it is INVALID_REQUEST"),
     ("pages: \"\"", "Kafka fails inside (UNKNOWN_SERVER_ERROR); here it is INVALID_TOPIC_EXCEPTION"),
     ("read committed: the later one is aborted first, committed from 0", "Kafka also tells what was aborted behind the records it returns"),
+    ("delete records: everything, at -3", "Kafka names the latest record of the segments, deleted or not"),
+    ("delete records of a producer: the third, at -3", "the same"),
+    ("delete records of a transaction: up to its end, at -3", "the same"),
+    ("delete records of a transaction: into an open one, at -3", "the same"),
+    (
+        "delete records of a transaction: into an open one, fetch",
+        "Kafka's last stable offset goes back to the beginning of the batch, below the log start",
+    ),
+    (
+        "delete records of a transaction: into the next, at 1700000000000",
+        "Kafka does not look beyond the first segment that is young enough, although what is in it is deleted",
+    ),
+    ("delete records of a transaction: once it is aborted, at 1700000000000", "the same"),
     ("create: no time", "Kafka is never done in 0 ms, and the topic is there all the same"),
 ];
 
@@ -149,6 +164,7 @@ pub(crate) fn golden() -> String {
         include_str!("golden/clients.golden"),
         include_str!("golden/acls.golden"),
         include_str!("golden/dirs.golden"),
+        include_str!("golden/life.golden"),
     ];
     files.concat()
 }

@@ -133,6 +133,8 @@ impl Tidy for ListOffsetsResponse {
         self.topics.sort_by_key(|topic| topic.name.clone());
         for topic in &mut self.topics {
             topic.partitions.sort_by_key(|row| (row.partition_index, row.error_code));
+            // A marker has the time of the broker's clock.
+            topic.partitions.iter_mut().filter(|row| row.timestamp > 1_750_000_000_000).for_each(|row| row.timestamp = 0);
         }
     }
 }
@@ -240,6 +242,16 @@ impl Tidy for DescribeLogDirsResponse {
             for bytes in [&mut dir.total_bytes, &mut dir.usable_bytes] {
                 *bytes = bytes.signum();
             }
+        }
+    }
+}
+
+impl Tidy for DeleteRecordsResponse {
+    fn tidy(&mut self, _: &Words) {
+        // A hash map's order.
+        self.topics.sort_by_key(|topic| topic.name.clone());
+        for topic in &mut self.topics {
+            topic.partitions.sort_by_key(|row| row.partition_index);
         }
     }
 }
