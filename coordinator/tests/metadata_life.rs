@@ -357,7 +357,7 @@ fn change(resource: ConfigResource, operations: &[(&str, ConfigOperation)]) -> C
 }
 
 fn alter(node: &mut Node, changes: &[ConfigChange]) -> Vec<(i16, String)> {
-    match node.run(|shard, _| shard.incremental_alter_configs(Ticket(0), changes, false, &Configs)).remove(0) {
+    match node.run(|shard, _| shard.alter_configs(Ticket(0), changes, ConfigScope::NamedKeys, false, &Configs)).remove(0) {
         MetadataReply::Configs(outcomes) => outcomes
             .into_iter()
             .map(|outcome| outcome.err().map_or((0, String::new()), |error| (error.error.code(), error.message.unwrap_or_default())))
@@ -446,9 +446,9 @@ fn the_old_alter_configs_replaces_everything() {
     node.create(&create(&[with_config(topic("a", 1, 1), "retention.ms", Some("5"))]));
     let resource = ConfigResource::topic(&TopicName::parse("a").expect("a valid name"));
     let changes = [change(resource.clone(), &[("cleanup.policy", ConfigOperation::Set("compact".into()))])];
-    node.run(|shard, _| shard.alter_configs(Ticket(0), &changes, true, &Configs));
+    node.run(|shard, _| shard.alter_configs(Ticket(0), &changes, ConfigScope::AllKeys, true, &Configs));
     assert_eq!(node.image().configs().value(&resource, "retention.ms"), Some("5"), "validated only");
-    node.run(|shard, _| shard.alter_configs(Ticket(0), &changes, false, &Configs));
+    node.run(|shard, _| shard.alter_configs(Ticket(0), &changes, ConfigScope::AllKeys, false, &Configs));
     assert_eq!(node.image().configs().value(&resource, "retention.ms"), None);
     assert_eq!(node.image().configs().value(&resource, "cleanup.policy"), Some("compact"));
 }

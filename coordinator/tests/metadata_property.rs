@@ -124,7 +124,7 @@ fn take(node: &mut Node, step: &Step) {
 
 fn alter(node: &mut Node, resource: ConfigResource, key: &str, operation: ConfigOperation) {
     let change = ConfigChange { resource, operations: BTreeMap::from([(key.to_owned(), operation)]) };
-    node.run(|shard, _| shard.incremental_alter_configs(Ticket(0), &[change], false, &Configs));
+    node.run(|shard, _| shard.alter_configs(Ticket(0), &[change], ConfigScope::NamedKeys, false, &Configs));
 }
 
 /// What no handler writes yet, but logs of other nodes hold.

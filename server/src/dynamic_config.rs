@@ -1,10 +1,13 @@
 //! The broker's configuration with what the metadata log sets on top: cluster-wide defaults, this broker's own keys, topics' overrides.
 
 use crate::config::describe::{Described, Wanted};
-use crate::config::{Config, TopicConfig, validate_group_config, validate_topic_configs};
+use crate::config::key::Kind;
+use crate::config::keys::{broker_key, topic_key};
+use crate::config::{Config, TopicConfig, validate_group_configs, validate_topic_configs};
 use crate::partition::PartitionConfig;
+use kafka_protocol::ResponseError;
 use ottla_coordinator::metadata::image::{ConfigResource, ConfigResourceType, MetadataImage};
-use ottla_coordinator::metadata::{BrokerId, DescribedConfig, TopicConfigs};
+use ottla_coordinator::metadata::{ApiError, BrokerId, DescribedConfig, TopicConfigs};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -75,13 +78,24 @@ pub(crate) fn pairs(overrides: &Overrides) -> impl Iterator<Item = (&str, &str)>
 pub(crate) struct Rules(pub(crate) Arc<Config>);
 
 impl TopicConfigs for Rules {
-    fn validate(&self, resource: &ConfigResource, configs: &BTreeMap<String, String>) -> Result<(), String> {
-        let mut given = configs.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    fn validate(&self, resource: &ConfigResource, configs: &BTreeMap<String, String>) -> Result<(), ApiError> {
+        let given = configs.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let refused = |text| ApiError::new(ResponseError::InvalidConfig, text);
         match resource.resource_type {
-            ConfigResourceType::Topic => validate_topic_configs(&self.0, given),
-            ConfigResourceType::Group => given.try_for_each(|(name, value)| validate_group_config(name, value)),
+            ConfigResourceType::Topic => validate_topic_configs(&self.0, given).map_err(refused),
+            ConfigResourceType::Group => validate_group_configs(&self.0, given).map_err(refused),
             _ => Ok(()),
         }
+    }
+
+    fn list_default(&self, resource: &ConfigResource, key: &str) -> Option<String> {
+        // Kafka's controller knows no lists of groups and of client metrics.
+        let key = match resource.resource_type {
+            ConfigResourceType::Topic => topic_key(key),
+            ConfigResourceType::Broker => broker_key(key).map(|(_, key)| key),
+            _ => None,
+        };
+        key.filter(|key| key.kind == Kind::List).map(|key| key.default.unwrap_or_default().to_owned())
     }
 
     fn describe(&self, overrides: &BTreeMap<String, String>) -> Vec<DescribedConfig> {

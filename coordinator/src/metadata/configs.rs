@@ -39,37 +39,44 @@ pub enum ConfigOperation {
 
 /// What happens to keys that are not named.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Scope {
-    /// They stay.
+pub enum ConfigScope {
+    /// They stay (IncrementalAlterConfigs).
     NamedKeys,
-    /// They return to their defaults.
+    /// They return to their defaults (AlterConfigs).
     AllKeys,
 }
 
-/// The records of all changes that are in order, and one outcome per change.
+/// Records that one request may write, as in Kafka's controller.
+const RECORDS_MAX: usize = 10_000;
+
+/// The records of all changes that are in order, and one outcome per change. What would be too many records is none at all.
 pub(super) fn alter(
     image: &MetadataImage,
     changes: &[ConfigChange],
-    scope: Scope,
+    scope: ConfigScope,
     rules: &dyn TopicConfigs,
 ) -> (Vec<MetadataRecord>, Vec<Result<(), ApiError>>) {
     let mut records = Vec::new();
     let outcomes = changes.iter().map(|change| alter_one(image, change, scope, rules).map(|mut new| records.append(&mut new)));
-    let outcomes = outcomes.collect();
+    let outcomes: Vec<_> = outcomes.collect();
+    if records.len() > RECORDS_MAX {
+        let refused = ApiError::new(ResponseError::PolicyViolation, "Unable to perform excessively large batch operation.");
+        return (Vec::new(), vec![Err(refused); changes.len()]);
+    }
     (records, outcomes)
 }
 
 fn alter_one(
     image: &MetadataImage,
     change: &ConfigChange,
-    scope: Scope,
+    scope: ConfigScope,
     rules: &dyn TopicConfigs,
 ) -> Result<Vec<MetadataRecord>, ApiError> {
     let resource = &change.resource;
     let held = image.configs().of(resource).map(|configs| BTreeMap::clone(configs)).unwrap_or_default();
     let mut wanted = match scope {
-        Scope::NamedKeys => held.clone(),
-        Scope::AllKeys => BTreeMap::new(),
+        ConfigScope::NamedKeys => held.clone(),
+        ConfigScope::AllKeys => BTreeMap::new(),
     };
     for (key, operation) in &change.operations {
         match new_value(&held, resource, key, operation, rules)? {
@@ -79,7 +86,7 @@ fn alter_one(
         };
     }
     check_name(resource)?;
-    rules.validate(resource, &wanted).map_err(|text| ApiError::new(ResponseError::InvalidConfig, text))?;
+    rules.validate(resource, &wanted)?;
     check_existence(image, resource)?;
     // A broker reloads files and certificates when told a value again, so it is told again.
     let tell_again = resource.resource_type == ConfigResourceType::Broker;
@@ -174,7 +181,7 @@ fn new_value(
     };
     let current = held.get(key).unwrap_or(&default);
     let mut list: Vec<&str> = current.split(',').filter(|element| !element.is_empty()).collect();
-    for element in elements.split(',') {
+    for element in split_as_java(elements) {
         if matches!(operation, ConfigOperation::Append(_)) {
             if !list.contains(&element) {
                 list.push(element);
@@ -184,4 +191,10 @@ fn new_value(
         }
     }
     Ok(Some(list.join(",")))
+}
+
+/// Commas at the end separate nothing, but of nothing at all there is one empty element.
+fn split_as_java(elements: &str) -> impl Iterator<Item = &str> {
+    let trimmed = elements.trim_end_matches(',');
+    trimmed.split(',').filter(move |element| !(element.is_empty() && trimmed.is_empty() && !elements.is_empty()))
 }

@@ -59,11 +59,11 @@ impl Default for TopicLimits {
 
 /// What the metadata shard has to know about configs; the server answers from its `ConfigDef` table.
 pub trait TopicConfigs {
-    /// Whether `configs` may be everything that is set on `resource`; the error is the text for INVALID_CONFIG.
+    /// Whether `configs` may be everything that is set on `resource`; the error is the answer.
     ///
     /// # Errors
     /// A key is unknown, a value is out of range, or two values contradict each other.
-    fn validate(&self, resource: &ConfigResource, configs: &BTreeMap<String, String>) -> Result<(), String>;
+    fn validate(&self, resource: &ConfigResource, configs: &BTreeMap<String, String>) -> Result<(), ApiError>;
 
     /// All effective configs of a topic with these `overrides`, in any order.
     fn describe(&self, overrides: &BTreeMap<String, String>) -> Vec<DescribedConfig>;
@@ -251,7 +251,7 @@ impl<'a, 'c> Creator<'a, 'c> {
             configs.insert(config.name.to_string(), value.to_owned());
         }
         if !configs.is_empty() {
-            self.context.configs.validate(&ConfigResource::topic(name), &configs).map_err(invalid)?;
+            self.context.configs.validate(&ConfigResource::topic(name), &configs)?;
         }
         Ok(configs)
     }

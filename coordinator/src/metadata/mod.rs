@@ -24,7 +24,7 @@ mod snapshot;
 mod topic_name;
 
 pub use bootstrap::Bootstrap;
-pub use configs::{ConfigChange, ConfigOperation};
+pub use configs::{ConfigChange, ConfigOperation, ConfigScope};
 pub use create_topics::{CreateTopicsContext, DescribedConfig, TopicAccess, TopicConfigs, TopicLimits, Unrestricted};
 pub use delete_topics::DeleteTopicsContext;
 pub use delta::{LocalChanges, LocalPartition, MetadataDelta, TopicChange};

@@ -3,8 +3,8 @@
 use super::image::{MetadataImage, Provenance, ReplayError};
 use super::records::{AbortTransactionRecord, MetadataRecord};
 use super::{
-    Bootstrap, BrokerEpoch, BrokerId, BrokerRegistrationRequest, ConfigChange, ControllerRegistrationRequest, CreateTopicsContext,
-    DeleteTopicsContext, DirectoryId, MetadataDelta, ProducerIdBlock, TopicConfigs, TopicId,
+    Bootstrap, BrokerEpoch, BrokerId, BrokerRegistrationRequest, ConfigChange, ConfigScope, ControllerRegistrationRequest,
+    CreateTopicsContext, DeleteTopicsContext, DirectoryId, MetadataDelta, ProducerIdBlock, TopicConfigs, TopicId,
 };
 use super::{bootstrap, configs, create_topics, delete_topics, producer_ids, registration};
 use crate::effects::{Effects, Ticket};
@@ -225,28 +225,16 @@ impl MetadataShard {
         MetadataEffects { records, ..MetadataEffects::reply(ticket, MetadataReply::ProducerIds(outcome)) }
     }
 
-    /// Changes some keys of some resources (IncrementalAlterConfigs).
-    pub fn incremental_alter_configs(
-        &self,
-        ticket: Ticket,
-        changes: &[ConfigChange],
-        validate_only: bool,
-        rules: &dyn TopicConfigs,
-    ) -> MetadataEffects {
-        let (records, outcomes) = configs::alter(&self.image, changes, configs::Scope::NamedKeys, rules);
-        let records = if validate_only { Vec::new() } else { records };
-        MetadataEffects { records, ..MetadataEffects::reply(ticket, MetadataReply::Configs(outcomes)) }
-    }
-
-    /// Replaces all keys of some resources (AlterConfigs).
+    /// Changes some or all keys of some resources: IncrementalAlterConfigs (key 44) and AlterConfigs (key 33).
     pub fn alter_configs(
         &self,
         ticket: Ticket,
         changes: &[ConfigChange],
+        scope: ConfigScope,
         validate_only: bool,
         rules: &dyn TopicConfigs,
     ) -> MetadataEffects {
-        let (records, outcomes) = configs::alter(&self.image, changes, configs::Scope::AllKeys, rules);
+        let (records, outcomes) = configs::alter(&self.image, changes, scope, rules);
         let records = if validate_only { Vec::new() } else { records };
         MetadataEffects { records, ..MetadataEffects::reply(ticket, MetadataReply::Configs(outcomes)) }
     }

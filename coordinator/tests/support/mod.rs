@@ -3,6 +3,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each test file compiles this for itself and uses its part")]
 
 use bytes::Bytes;
+use kafka_protocol::ResponseError;
 use kafka_protocol::messages::create_topics_request::{CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig};
 use kafka_protocol::messages::create_topics_response::CreatableTopicResult;
 use kafka_protocol::messages::delete_topics_response::DeletableTopicResult;
@@ -23,16 +24,19 @@ pub const NODE: BrokerId = BrokerId(3);
 pub struct Configs;
 
 impl TopicConfigs for Configs {
-    fn validate(&self, resource: &ConfigResource, configs: &BTreeMap<String, String>) -> Result<(), String> {
+    fn validate(&self, resource: &ConfigResource, configs: &BTreeMap<String, String>) -> Result<(), ApiError> {
+        let refuse = |text: String| ApiError::new(ResponseError::InvalidConfig, text);
         for (name, value) in configs {
             match name.as_str() {
                 "retention.ms" => {
-                    value
-                        .parse::<i64>()
-                        .map_err(|_| format!("Invalid value {value} for configuration {name}: Not a number of type LONG"))?;
+                    let wrong = |_| refuse(format!("Invalid value {value} for configuration {name}: Not a number of type LONG"));
+                    value.parse::<i64>().map_err(wrong)?;
                 }
                 "cleanup.policy" | "min.insync.replicas" => {}
-                _ => return Err(format!("Unknown {} config name: {name}", if resource.name.is_empty() { "broker" } else { "topic" })),
+                _ => {
+                    let of = if resource.name.is_empty() { "broker" } else { "topic" };
+                    return Err(refuse(format!("Unknown {of} config name: {name}")));
+                }
             }
         }
         Ok(())

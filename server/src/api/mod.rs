@@ -5,8 +5,10 @@
 
 mod add_offsets_to_txn;
 mod add_partitions_to_txn;
+mod alter_configs;
 mod api_versions;
 mod by_topic;
+mod config_changes;
 mod consumer_group_describe;
 mod consumer_group_heartbeat;
 mod create_acls;
@@ -27,6 +29,7 @@ mod end_txn;
 mod fetch;
 mod find_coordinator;
 mod heartbeat;
+mod incremental_alter_configs;
 mod init_producer_id;
 mod join_group;
 mod leave_group;

@@ -10,6 +10,8 @@ pub enum Operation {
     Read,
     /// Produce to a topic.
     Write,
+    /// Change configurations.
+    AlterConfigs,
     /// Create topics.
     Create,
     /// Delete topics, groups, offsets of groups.

@@ -28,7 +28,10 @@ pub use docs::markdown;
 pub use error::{ConfigError, Origin, RefusedValue};
 pub use listeners::{Advertised, Listener};
 pub use topic::TopicConfig;
-pub use validate::{validate_broker_config, validate_group_config, validate_group_configs, validate_topic_config, validate_topic_configs};
+pub use validate::{
+    validate_broker_config, validate_broker_configs, validate_group_config, validate_group_configs, validate_topic_config,
+    validate_topic_configs,
+};
 pub use value::Value;
 
 use keys::BROKER_KEYS;

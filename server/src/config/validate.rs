@@ -7,6 +7,7 @@ use super::key::{KeyDef, UpdateMode};
 use super::keys::{DYNAMIC_ONLY_KEYS, GROUP_KEYS, broker_key, group_key, topic_key};
 use super::topic::{inherited_value, topic_value};
 use super::value::Value;
+use std::collections::BTreeMap;
 
 /// Checks one setting of a topic by itself.
 pub fn validate_topic_config(name: &str, value: &str) -> Result<(), String> {
@@ -98,6 +99,11 @@ pub fn validate_broker_config(name: &str, value: &str, per_broker: bool) -> Resu
         _ => {}
     }
     check(key, value)
+}
+
+/// Checks all dynamic settings a broker, or all brokers if not `per_broker`, would have.
+pub fn validate_broker_configs(settings: &BTreeMap<String, String>, per_broker: bool) -> Result<(), String> {
+    settings.iter().try_for_each(|(name, value)| validate_broker_config(name, value, per_broker))
 }
 
 fn check(key: &KeyDef, value: &str) -> Result<(), String> {

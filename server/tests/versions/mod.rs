@@ -5,6 +5,7 @@
 //! What may differ from one broker to the next is taken out in `render.rs`, each thing with its reason.
 
 mod acls;
+mod altered;
 mod batches;
 mod cluster;
 mod committed;
@@ -73,6 +74,7 @@ pub(crate) fn tell_all(address: SocketAddr, strict: bool, only: &str) -> Book {
         log_dirs::STORIES,
         acls::STORIES,
         deletions::STORIES,
+        altered::STORIES,
     ];
     for story in all.into_iter().flatten().filter(|story| story.name.contains(only)) {
         for version in story.versions.clone() {
@@ -164,6 +166,7 @@ pub(crate) fn golden() -> String {
         include_str!("golden/clients.golden"),
         include_str!("golden/acls.golden"),
         include_str!("golden/dirs.golden"),
+        include_str!("golden/configs.golden"),
         include_str!("golden/life.golden"),
     ];
     files.concat()

@@ -432,3 +432,6 @@ impl Tidy for DescribeConfigsResponse {
         }
     }
 }
+
+impl Tidy for AlterConfigsResponse {}
+impl Tidy for IncrementalAlterConfigsResponse {}

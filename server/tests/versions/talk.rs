@@ -98,7 +98,20 @@ impl<'a> Talk<'a> {
     where
         R::Response: Tidy,
     {
-        let version = self.version;
+        self.ask_until_at(self.version, question, request, done)
+    }
+
+    /// The same at a version of its own choice.
+    pub(crate) fn ask_until_at<R: Request + Debug>(
+        &mut self,
+        version: i16,
+        question: &str,
+        request: &R,
+        done: impl Fn(&R::Response) -> bool,
+    ) -> R::Response
+    where
+        R::Response: Tidy,
+    {
         self.book.asked.insert((R::KEY, version));
         let mut answer = self.exchange(version, request);
         for _ in 0..TRIES {
