@@ -9,6 +9,7 @@
 //! clock or rolls dice: ids, times and configuration come in as arguments.
 
 mod bootstrap;
+pub mod client_quotas;
 mod configs;
 mod create_topics;
 mod delete_topics;

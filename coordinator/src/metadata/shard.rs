@@ -6,12 +6,15 @@ use super::{
     Bootstrap, BrokerEpoch, BrokerId, BrokerRegistrationRequest, ConfigChange, ConfigScope, ControllerRegistrationRequest,
     CreateTopicsContext, DeleteTopicsContext, DirectoryId, MetadataDelta, ProducerIdBlock, TopicConfigs, TopicId,
 };
-use super::{bootstrap, configs, create_topics, delete_topics, producer_ids, registration};
+use super::{bootstrap, client_quotas, configs, create_topics, delete_topics, producer_ids, registration};
 use crate::effects::{Effects, Ticket};
 use crate::shard::Shard;
 use crate::timers::Millis;
 use kafka_protocol::ResponseError;
-use kafka_protocol::messages::{CreateTopicsRequest, CreateTopicsResponse, DeleteTopicsRequest, DeleteTopicsResponse};
+use kafka_protocol::messages::{
+    AlterClientQuotasRequest, AlterClientQuotasResponse, CreateTopicsRequest, CreateTopicsResponse, DeleteTopicsRequest,
+    DeleteTopicsResponse,
+};
 use std::sync::Arc;
 
 /// What a metadata handler returns.
@@ -34,6 +37,8 @@ pub enum MetadataReply {
     ProducerIds(Result<ProducerIdBlock, ApiError>),
     /// To a change of configs: one outcome per resource, in the order asked.
     Configs(Vec<Result<(), ApiError>>),
+    /// To AlterClientQuotas.
+    AlterClientQuotas(AlterClientQuotasResponse),
 }
 
 /// A Kafka error with the text a client sees.
@@ -237,5 +242,15 @@ impl MetadataShard {
         let (records, outcomes) = configs::alter(&self.image, changes, scope, rules);
         let records = if validate_only { Vec::new() } else { records };
         MetadataEffects { records, ..MetadataEffects::reply(ticket, MetadataReply::Configs(outcomes)) }
+    }
+    /// AlterClientQuotas (key 49), v0-1. `resolves` says whether a text is an address, or a name that has one.
+    pub fn alter_client_quotas(
+        &self,
+        ticket: Ticket,
+        request: &AlterClientQuotasRequest,
+        resolves: &dyn Fn(&str) -> bool,
+    ) -> MetadataEffects {
+        let (records, response) = client_quotas::alter(&self.image, request, resolves);
+        MetadataEffects { records, ..MetadataEffects::reply(ticket, MetadataReply::AlterClientQuotas(response)) }
     }
 }
