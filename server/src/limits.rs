@@ -13,6 +13,10 @@ pub const FETCH_SESSION_PARTITIONS_MAX: usize = 1_000_000;
 
 /// Rows in one DescribeConfigs answer, at up to half a kilobyte each. Reached: the resources that follow are answered with INVALID_REQUEST.
 pub const DESCRIBED_CONFIGS_MAX: usize = 500_000;
+/// Host names that one AlterClientQuotas may have looked up.
+pub const QUOTA_HOST_NAMES_MAX: usize = 100;
+/// How long each look-up may take.
+pub const QUOTA_HOST_NAME_WITHIN: Duration = Duration::from_secs(5);
 
 /// Connections to the port for metrics and health. Reached: new ones are closed at once.
 pub const HTTP_CONNECTIONS_MAX: usize = 16;

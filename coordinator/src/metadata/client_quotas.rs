@@ -242,7 +242,8 @@ pub fn describe_client_quotas(image: &MetadataImage, request: &DescribeClientQuo
     };
     let found = image.client_quotas().iter().filter(|(entity, _)| filter.matches(entity));
     let entries = found.map(|(entity, quotas)| describe_entity(entity, quotas)).collect();
-    DescribeClientQuotasResponse::default().with_error_message(None).with_entries(Some(entries))
+    // Not null: so Kafka says that there is no error.
+    DescribeClientQuotasResponse::default().with_error_message(Some(StrBytes::default())).with_entries(Some(entries))
 }
 
 /// What each named type's name has to be; `None` where any will do.

@@ -38,6 +38,8 @@ pub static APIS: &[ApiEntry] = &[
     ApiEntry::of::<delete_groups::DeleteGroups>(),
     ApiEntry::of::<incremental_alter_configs::IncrementalAlterConfigs>(),
     ApiEntry::of::<offset_delete::OffsetDelete>(),
+    ApiEntry::of::<describe_client_quotas::DescribeClientQuotas>(),
+    ApiEntry::of::<alter_client_quotas::AlterClientQuotas>(),
     ApiEntry::of::<describe_cluster::DescribeCluster>(),
     ApiEntry::of::<describe_producers::DescribeProducers>(),
     ApiEntry::of::<describe_transactions::DescribeTransactions>(),

@@ -10,7 +10,7 @@ pub enum Operation {
     Read,
     /// Produce to a topic.
     Write,
-    /// Change configurations.
+    /// Change configurations and quotas.
     AlterConfigs,
     /// Create topics.
     Create,

@@ -7,6 +7,7 @@
 mod acls;
 mod altered;
 mod batches;
+mod client_quotas;
 mod cluster;
 mod committed;
 mod configs;
@@ -71,6 +72,7 @@ pub(crate) fn tell_all(address: SocketAddr, strict: bool, only: &str) -> Book {
         transactions::STORIES,
         exactly_once::STORIES,
         txn_members::STORIES,
+        client_quotas::STORIES,
         log_dirs::STORIES,
         acls::STORIES,
         deletions::STORIES,
@@ -164,6 +166,7 @@ pub(crate) fn golden() -> String {
     #[rustfmt::skip]
     let files = [
         include_str!("golden/clients.golden"),
+        include_str!("golden/quotas.golden"),
         include_str!("golden/acls.golden"),
         include_str!("golden/dirs.golden"),
         include_str!("golden/configs.golden"),

@@ -435,3 +435,25 @@ impl Tidy for DescribeConfigsResponse {
 
 impl Tidy for AlterConfigsResponse {}
 impl Tidy for IncrementalAlterConfigsResponse {}
+impl Tidy for AlterClientQuotasResponse {
+    fn tidy(&mut self, _: &Words) {
+        // A hash map's order.
+        for entry in &mut self.entries {
+            entry.entity.sort_by(|a, b| a.entity_type.cmp(&b.entity_type));
+        }
+        self.entries.sort_by_key(|entry| format!("{:?}", entry.entity));
+    }
+}
+
+impl Tidy for DescribeClientQuotasResponse {
+    fn tidy(&mut self, _: &Words) {
+        // A hash map's order.
+        for entry in self.entries.iter_mut().flatten() {
+            entry.entity.sort_by(|a, b| a.entity_type.cmp(&b.entity_type));
+            entry.values.sort_by(|a, b| a.key.cmp(&b.key));
+        }
+        if let Some(entries) = &mut self.entries {
+            entries.sort_by_key(|entry| format!("{:?}", entry.entity));
+        }
+    }
+}

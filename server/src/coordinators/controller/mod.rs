@@ -5,6 +5,7 @@
 //! publishers in order (partitions first, then request handlers), answer. A failed append or sync ends all further changes: what is on
 //! disk is no longer known, so only a restart, which reads it back, may go on.
 
+mod client_quotas;
 mod configs;
 mod topics;
 
