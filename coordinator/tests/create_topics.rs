@@ -120,7 +120,7 @@ fn counts_out_of_range_are_refused_the_factor_first() {
 fn without_a_live_broker_no_topic_is_created() {
     let mut node = Node::started();
     node.run(|shard, _| shard.fence_broker(ottla_coordinator::effects::Ticket(0), NODE));
-    let text = "Unable to replicate the partition 1 time(s): All brokers are currently fenced.";
+    let text = "Unable to replicate the partition 1 time(s): All brokers are currently fenced, or have all their log directories cordoned.";
     assert_refused(&mut node, topic("t", 1, 1), 38, text);
     let text = "All brokers specified in the manual partition assignment for partition 0 are fenced or in controlled shutdown.";
     assert_refused(&mut node, assigned("t", &[(0, &[3])]), 39, text);

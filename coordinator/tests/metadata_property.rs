@@ -21,6 +21,7 @@ use uuid::Uuid;
 enum Step {
     Create(Vec<(u8, i32, i16, bool)>),
     CreateAssigned(u8, Vec<(i32, Vec<i32>)>),
+    Grow(Vec<(u8, i32, Option<Vec<Vec<i32>>>)>),
     DeleteByName(Vec<u8>),
     DeleteById(Vec<u8>),
     Restart,
@@ -49,6 +50,9 @@ fn step() -> impl Strategy<Value = Step> {
         4 => prop::collection::vec((any::<u8>(), -2..6i32, -2..3i16, any::<bool>()), 0..4).prop_map(Step::Create),
         1 => (any::<u8>(), prop::collection::vec((-1..3i32, prop::collection::vec(2..5i32, 0..3)), 1..3))
             .prop_map(|(n, assignments)| Step::CreateAssigned(n, assignments)),
+        2 => prop::collection::vec(
+            (any::<u8>(), -1..8i32, prop::option::of(prop::collection::vec(prop::collection::vec(2..5i32, 0..3), 0..3))), 0..4
+        ).prop_map(Step::Grow),
         1 => names().prop_map(Step::DeleteByName),
         1 => names().prop_map(Step::DeleteById),
         2 => Just(Step::Restart),
@@ -80,6 +84,15 @@ fn take(node: &mut Node, step: &Step) {
         Step::CreateAssigned(n, assignments) => {
             let assignments: Vec<(i32, &[i32])> = assignments.iter().map(|(partition, brokers)| (*partition, &brokers[..])).collect();
             node.create(&create(&[assigned(&name(*n), &assignments)]));
+        }
+        Step::Grow(topics) => {
+            let topics: Vec<_> = topics.iter().map(|(n, count, brokers)| grow(&name(*n), *count, brokers.as_deref())).collect();
+            let results = node.grow(&topics);
+            for result in results.iter().filter(|result| result.error_code == 0) {
+                let asked = topics.iter().find(|topic| topic.name == result.name).expect("a row for a topic that was asked for");
+                let image = node.image().topics().by_name(&result.name.0).expect("it is there");
+                assert_eq!(image.partitions.len(), asked.count as usize);
+            }
         }
         Step::DeleteByName(names) => {
             let names = names.iter().map(|n| topic_name(&name(*n))).collect();
@@ -190,8 +203,9 @@ fn assert_forward(old: &MetadataImage, new: &MetadataImage) {
     assert!(new.next_producer_id() >= old.next_producer_id());
     for topic in new.topics().iter_by_id() {
         let Some(before) = old.topics().by_id(topic.id) else { continue };
+        assert!(topic.partitions.len() >= before.partitions.len(), "partitions are never taken away");
         for (number, partition) in &topic.partitions {
-            let was = &before.partitions[number];
+            let Some(was) = before.partitions.get(number) else { continue };
             assert!(partition.leader_epoch >= was.leader_epoch && partition.partition_epoch >= was.partition_epoch);
             if partition.leader != was.leader {
                 assert!(partition.leader_epoch > was.leader_epoch, "never two leaders under one epoch");

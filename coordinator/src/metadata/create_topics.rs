@@ -7,10 +7,11 @@
 //! Not done: create.topic.policy.class.name, controller mutation quotas, rack-aware placement over many brokers.
 
 use super::image::{ConfigResource, MetadataImage};
+use super::placement::{self, MAX_RECORDS_PER_OPERATION, TopicLimits};
 use super::records::{ConfigRecord, MetadataRecord, TopicRecord};
-use super::{ApiError, BrokerId, DirectoryId, LeaderEpoch, PartitionEpoch, PartitionRegistration, TopicId, TopicName};
+use super::{ApiError, BrokerId, PartitionRegistration, TopicId, TopicName};
 use kafka_protocol::ResponseError;
-use kafka_protocol::messages::create_topics_request::{CreatableReplicaAssignment, CreatableTopic};
+use kafka_protocol::messages::create_topics_request::CreatableTopic;
 use kafka_protocol::messages::create_topics_response::{CreatableTopicConfigs, CreatableTopicResult};
 use kafka_protocol::messages::{CreateTopicsRequest, CreateTopicsResponse};
 use kafka_protocol::protocol::StrBytes;
@@ -21,8 +22,6 @@ use uuid::Uuid;
 const CLUSTER_METADATA: &str = "__cluster_metadata";
 /// Kafka's cap on partitions in one request.
 const MAX_PARTITIONS_PER_REQUEST: i64 = 10_000;
-/// Kafka's cap on records in one operation.
-const MAX_RECORDS_PER_OPERATION: usize = 10_000;
 /// The longest config value a record can hold.
 const MAX_CONFIG_SIZE_BYTES: usize = i16::MAX as usize;
 
@@ -40,21 +39,6 @@ pub struct CreateTopicsContext<'a> {
     pub access: &'a dyn TopicAccess,
     /// Makes fresh random topic ids.
     pub new_topic_id: &'a mut dyn FnMut() -> TopicId,
-}
-
-/// What no request may exceed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TopicLimits {
-    /// Partitions of one topic; beyond it INVALID_PARTITIONS.
-    pub partitions_per_topic: i32,
-    /// Partitions of all topics; beyond it POLICY_VIOLATION.
-    pub partitions_total: usize,
-}
-
-impl Default for TopicLimits {
-    fn default() -> Self {
-        Self { partitions_per_topic: 10_000, partitions_total: 1_000_000 }
-    }
 }
 
 /// What the metadata shard has to know about configs; the server answers from its `ConfigDef` table.
@@ -104,6 +88,11 @@ pub trait TopicAccess {
     }
     /// DESCRIBE on the topic, or DELETE on the cluster.
     fn may_describe(&self, topic: &str) -> bool {
+        let _ = topic;
+        true
+    }
+    /// ALTER on the topic.
+    fn may_alter(&self, topic: &str) -> bool {
         let _ = topic;
         true
     }
@@ -267,6 +256,7 @@ impl<'a, 'c> Creator<'a, 'c> {
             let text = "A manual partition assignment was specified, but numPartitions was not set to -1.";
             return Err(ApiError::new(ResponseError::InvalidRequest, text));
         }
+        let cluster = self.image.cluster();
         let mut partitions = BTreeMap::new();
         let mut replication_factor = None;
         for assignment in &topic.assignments {
@@ -274,47 +264,17 @@ impl<'a, 'c> Creator<'a, 'c> {
             if partitions.contains_key(&index) {
                 return Err(invalid(format!("Found multiple manual partition assignments for partition {index}")));
             }
-            let replicas = self.check_assignment(assignment, replication_factor).map_err(invalid)?;
+            let replicas: Vec<BrokerId> = assignment.broker_ids.iter().map(|id| BrokerId(id.0)).collect();
+            placement::check_manual(cluster, &replicas, replication_factor)?;
             replication_factor = Some(replicas.len());
-            let partition = self.registration(replicas).ok_or_else(|| {
-                invalid(format!(
-                    "All brokers specified in the manual partition assignment for partition {index} are fenced or in controlled shutdown."
-                ))
-            })?;
+            let partition = placement::manual(cluster, replicas, index)?;
             partitions.insert(index, partition);
         }
         if !partitions.keys().copied().eq(0..i32::try_from(partitions.len()).unwrap_or(i32::MAX)) {
             return Err(invalid("partitions should be a consecutive 0-based integer sequence".to_owned()));
         }
-        self.check_limits(partitions.len())?;
+        self.context.limits.check(partitions.len(), partitions.len(), self.partitions_total)?;
         Ok(partitions.into_values().collect())
-    }
-
-    fn check_assignment(&self, assignment: &CreatableReplicaAssignment, factor: Option<usize>) -> Result<Vec<BrokerId>, String> {
-        let replicas: Vec<BrokerId> = assignment.broker_ids.iter().map(|id| BrokerId(id.0)).collect();
-        if replicas.is_empty() {
-            return Err("The manual partition assignment includes an empty replica list.".to_owned());
-        }
-        let mut sorted = replicas.clone();
-        sorted.sort_unstable();
-        let mut previous = None;
-        for id in sorted {
-            if self.image.cluster().broker(id).is_none() {
-                return Err(format!("The manual partition assignment includes broker {id}, but no such broker is registered."));
-            }
-            if previous == Some(id) {
-                return Err(format!("The manual partition assignment includes the broker {id} more than once."));
-            }
-            previous = Some(id);
-        }
-        match factor {
-            Some(factor) if factor != replicas.len() => Err(format!(
-                "The manual partition assignment includes a partition with {} replica(s), but this is not consistent with previous \
-                 partitions, which have {factor} replica(s).",
-                replicas.len()
-            )),
-            _ => Ok(replicas),
-        }
     }
 
     /// Partitions spread over the active brokers.
@@ -331,82 +291,14 @@ impl<'a, 'c> Creator<'a, 'c> {
         let num_partitions = or_default(topic.num_partitions, self.context.default_num_partitions);
         let factor = i16::try_from(or_default(i32::from(topic.replication_factor), i32::from(self.context.default_replication_factor)))
             .unwrap_or(i16::MAX);
-        let brokers = self.usable_brokers(factor).map_err(|why| {
+        let cluster = self.image.cluster();
+        placement::usable_brokers(cluster, factor).map_err(|why| {
             let text = format!("Unable to replicate the partition {factor} time(s): {why}");
             ApiError::new(ResponseError::InvalidReplicationFactor, text)
         })?;
         let count = usize::try_from(num_partitions).unwrap_or_default();
-        self.check_limits(count)?;
-        let replicas_of =
-            |partition: usize| brokers.iter().copied().cycle().skip(partition % brokers.len()).take(usize::from(factor.unsigned_abs()));
-        (0..count)
-            .map(|partition| {
-                self.registration(replicas_of(partition).collect()).ok_or_else(|| {
-                    let text = format!(
-                        "Unable to replicate the partition {factor} time(s): All brokers are currently fenced or in controlled shutdown."
-                    );
-                    ApiError::new(ResponseError::InvalidReplicationFactor, text)
-                })
-            })
-            .collect()
-    }
-
-    /// The brokers to place replicas on: active ones first, fenced ones only when the factor needs them.
-    fn usable_brokers(&self, factor: i16) -> Result<Vec<BrokerId>, String> {
-        let wanted = usize::from(factor.unsigned_abs());
-        let (mut brokers, fenced): (Vec<_>, Vec<_>) = self.image.cluster().brokers().partition(|broker| !broker.fenced);
-        if factor <= 0 {
-            return Err(format!("Invalid replication factor {factor}: the replication factor must be positive."));
-        }
-        if brokers.is_empty() {
-            return Err("All brokers are currently fenced.".to_owned());
-        }
-        let total = brokers.len() + fenced.len();
-        if wanted > total {
-            return Err(format!(
-                "The target replication factor of {wanted} cannot be reached because only {total} broker(s) are registered or some \
-                 brokers have all their log directories cordoned."
-            ));
-        }
-        if brokers.len() < wanted {
-            brokers.extend(fenced);
-        }
-        Ok(brokers.iter().map(|broker| broker.id).collect())
-    }
-
-    fn check_limits(&self, partitions: usize) -> Result<(), ApiError> {
-        let limits = self.context.limits;
-        if partitions > usize::try_from(limits.partitions_per_topic).unwrap_or_default() {
-            let text = format!("{partitions} partitions are more than the {} that one topic may have.", limits.partitions_per_topic);
-            return Err(ApiError::new(ResponseError::InvalidPartitions, text));
-        }
-        if self.partitions_total.saturating_add(partitions) > limits.partitions_total {
-            let text = format!("The cluster would have more than the {} partitions it may have.", limits.partitions_total);
-            return Err(ApiError::new(ResponseError::PolicyViolation, text));
-        }
-        Ok(())
-    }
-
-    /// A new partition on `replicas`; `None` if none of them can lead.
-    fn registration(&self, replicas: Vec<BrokerId>) -> Option<PartitionRegistration> {
-        let cluster = self.image.cluster();
-        let isr: Vec<BrokerId> = replicas.iter().copied().filter(|id| cluster.is_active(*id)).collect();
-        let leader = *isr.first()?;
-        let directory =
-            |id: &BrokerId| cluster.broker(*id).map_or(DirectoryId::UNASSIGNED, super::image::BrokerRegistration::default_directory);
-        Some(PartitionRegistration {
-            directories: replicas.iter().map(directory).collect(),
-            replicas,
-            isr,
-            removing_replicas: Vec::new(),
-            adding_replicas: Vec::new(),
-            elr: Vec::new(),
-            last_known_elr: Vec::new(),
-            leader: Some(leader),
-            leader_recovery_state: super::image::LeaderRecoveryState::Recovered,
-            leader_epoch: LeaderEpoch(0),
-            partition_epoch: PartitionEpoch(0),
-        })
+        self.context.limits.check(count, count, self.partitions_total)?;
+        placement::spread(cluster, 0..count, factor)
     }
 
     /// Adds the topic's records and words its success.

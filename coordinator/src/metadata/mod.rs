@@ -11,12 +11,14 @@
 mod bootstrap;
 pub mod client_quotas;
 mod configs;
+mod create_partitions;
 mod create_topics;
 mod delete_topics;
 mod delta;
 pub mod features;
 mod ids;
 pub mod image;
+mod placement;
 mod producer_ids;
 pub mod records;
 mod registration;
@@ -26,13 +28,15 @@ mod topic_name;
 
 pub use bootstrap::Bootstrap;
 pub use configs::{ConfigChange, ConfigOperation, ConfigScope};
-pub use create_topics::{CreateTopicsContext, DescribedConfig, TopicAccess, TopicConfigs, TopicLimits, Unrestricted};
+pub use create_partitions::CreatePartitionsContext;
+pub use create_topics::{CreateTopicsContext, DescribedConfig, TopicAccess, TopicConfigs, Unrestricted};
 pub use delete_topics::DeleteTopicsContext;
 pub use delta::{LocalChanges, LocalPartition, MetadataDelta, TopicChange};
 pub use ids::{
     BrokerEpoch, BrokerId, DirectoryId, IncarnationId, InvalidUuid, LeaderEpoch, PartitionEpoch, TopicId, parse_uuid, uuid_text,
 };
 pub use image::{MetadataImage, PartitionRegistration, Provenance, ReplayError, TopicImage};
+pub use placement::TopicLimits;
 pub use producer_ids::{PRODUCER_ID_BLOCK_SIZE, ProducerIdBlock};
 pub use records::{MetadataRecord, RecordError};
 pub use registration::{BrokerRegistrationRequest, ControllerRegistrationRequest};

@@ -12,8 +12,8 @@ use crate::shard::Shard;
 use crate::timers::Millis;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::{
-    AlterClientQuotasRequest, AlterClientQuotasResponse, CreateTopicsRequest, CreateTopicsResponse, DeleteTopicsRequest,
-    DeleteTopicsResponse,
+    AlterClientQuotasRequest, AlterClientQuotasResponse, CreatePartitionsResponse, CreateTopicsRequest, CreateTopicsResponse,
+    DeleteTopicsRequest, DeleteTopicsResponse,
 };
 use std::sync::Arc;
 
@@ -31,6 +31,8 @@ pub enum MetadataReply {
     Done,
     /// To CreateTopics.
     CreateTopics(CreateTopicsResponse),
+    /// To CreatePartitions.
+    CreatePartitions(CreatePartitionsResponse),
     /// To DeleteTopics.
     DeleteTopics(DeleteTopicsResponse),
     /// To a request for producer ids.

@@ -4,10 +4,12 @@
 
 use bytes::Bytes;
 use kafka_protocol::ResponseError;
+use kafka_protocol::messages::create_partitions_request::{CreatePartitionsAssignment, CreatePartitionsTopic};
+use kafka_protocol::messages::create_partitions_response::CreatePartitionsTopicResult;
 use kafka_protocol::messages::create_topics_request::{CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig};
 use kafka_protocol::messages::create_topics_response::CreatableTopicResult;
 use kafka_protocol::messages::delete_topics_response::DeletableTopicResult;
-use kafka_protocol::messages::{self, CreateTopicsRequest, DeleteTopicsRequest};
+use kafka_protocol::messages::{self, CreatePartitionsRequest, CreateTopicsRequest, DeleteTopicsRequest};
 use kafka_protocol::protocol::StrBytes;
 use ottla_coordinator::effects::Ticket;
 use ottla_coordinator::metadata::image::ConfigResource;
@@ -154,6 +156,23 @@ impl Node {
         }
     }
 
+    pub fn grow(&mut self, topics: &[CreatePartitionsTopic]) -> Vec<CreatePartitionsTopicResult> {
+        self.grow_with(&CreatePartitionsRequest::default().with_topics(topics.to_vec()), &Unrestricted, TopicLimits::default())
+    }
+
+    pub fn grow_with(
+        &mut self,
+        request: &CreatePartitionsRequest,
+        access: &dyn TopicAccess,
+        limits: TopicLimits,
+    ) -> Vec<CreatePartitionsTopicResult> {
+        let context = CreatePartitionsContext { limits, access };
+        match self.run(|shard, _| shard.create_partitions(Ticket(0), request, &context)).remove(0) {
+            MetadataReply::CreatePartitions(response) => response.results,
+            other => panic!("{other:?}"),
+        }
+    }
+
     pub fn delete_with(
         &mut self,
         request: &DeleteTopicsRequest,
@@ -211,6 +230,15 @@ pub fn assigned(name: &str, assignments: &[(i32, &[i32])]) -> CreatableTopic {
             .with_broker_ids(brokers.iter().map(|id| messages::BrokerId(*id)).collect())
     };
     topic(name, -1, -1).with_assignments(assignments.iter().map(assignment).collect())
+}
+
+/// A topic that is to have `count` partitions, the new ones on these brokers.
+pub fn grow(name: &str, count: i32, brokers: Option<&[Vec<i32>]>) -> CreatePartitionsTopic {
+    let assignment = |brokers: &Vec<i32>| {
+        CreatePartitionsAssignment::default().with_broker_ids(brokers.iter().map(|id| messages::BrokerId(*id)).collect())
+    };
+    let assignments = brokers.map(|rows| rows.iter().map(assignment).collect());
+    CreatePartitionsTopic::default().with_name(topic_name(name)).with_count(count).with_assignments(assignments)
 }
 
 pub fn with_config(topic: CreatableTopic, name: &str, value: Option<&str>) -> CreatableTopic {

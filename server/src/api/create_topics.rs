@@ -63,6 +63,10 @@ impl TopicAccess for Access {
         self.allows(Operation::Describe, topic)
     }
 
+    fn may_alter(&self, topic: &str) -> bool {
+        self.allows(Operation::Alter, topic)
+    }
+
     fn may_delete(&self, topic: &str) -> bool {
         self.authorizer.allows(&self.connection, Operation::Delete, Resource::Cluster) || self.allows(Operation::Delete, topic)
     }

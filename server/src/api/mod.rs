@@ -13,6 +13,7 @@ mod config_changes;
 mod consumer_group_describe;
 mod consumer_group_heartbeat;
 mod create_acls;
+mod create_partitions;
 mod create_topics;
 mod delete_acls;
 mod delete_groups;

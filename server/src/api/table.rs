@@ -35,6 +35,7 @@ pub static APIS: &[ApiEntry] = &[
     ApiEntry::of::<describe_configs::DescribeConfigs>(),
     ApiEntry::of::<alter_configs::AlterConfigs>(),
     ApiEntry::of::<describe_log_dirs::DescribeLogDirs>(),
+    ApiEntry::of::<create_partitions::CreatePartitions>(),
     ApiEntry::of::<delete_groups::DeleteGroups>(),
     ApiEntry::of::<incremental_alter_configs::IncrementalAlterConfigs>(),
     ApiEntry::of::<offset_delete::OffsetDelete>(),

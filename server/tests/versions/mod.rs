@@ -23,6 +23,7 @@ mod members;
 mod metadata;
 mod migration;
 mod offsets;
+mod partitions;
 mod produce;
 mod producers;
 mod render;
@@ -77,6 +78,7 @@ pub(crate) fn tell_all(address: SocketAddr, strict: bool, only: &str) -> Book {
         acls::STORIES,
         deletions::STORIES,
         altered::STORIES,
+        partitions::STORIES,
     ];
     for story in all.into_iter().flatten().filter(|story| story.name.contains(only)) {
         for version in story.versions.clone() {
@@ -168,6 +170,7 @@ pub(crate) fn golden() -> String {
         include_str!("golden/clients.golden"),
         include_str!("golden/quotas.golden"),
         include_str!("golden/acls.golden"),
+        include_str!("golden/partitions.golden"),
         include_str!("golden/dirs.golden"),
         include_str!("golden/configs.golden"),
         include_str!("golden/life.golden"),

@@ -119,6 +119,13 @@ impl Tidy for DescribeAclsResponse {}
 impl Tidy for CreateAclsResponse {}
 impl Tidy for DeleteAclsResponse {}
 
+impl Tidy for CreatePartitionsResponse {
+    fn tidy(&mut self, _: &Words) {
+        // A hash set's order.
+        self.results.sort_by_key(|result| result.name.clone());
+    }
+}
+
 impl Tidy for OffsetForLeaderEpochResponse {
     fn tidy(&mut self, _: &Words) {
         for topic in &mut self.topics {

@@ -7,6 +7,7 @@
 
 mod client_quotas;
 mod configs;
+mod partitions;
 mod topics;
 
 use super::metadata_log::{MetadataLog, MetadataLogError};
