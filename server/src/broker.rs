@@ -315,7 +315,12 @@ impl Broker {
         let reactors = Reactors::start(config.reactors().unwrap_or(cores))?;
         let serving = listeners.serve(Arc::new(Dispatcher(Arc::clone(&node))), limits, reactors.handles())?;
         if let Some(metrics) = &metrics {
-            metrics.watch(Watched { node: Arc::clone(&node), reactors: reactors.handles().to_vec() });
+            metrics.watch(Watched {
+                node: Arc::clone(&node),
+                reactors: reactors.handles().to_vec(),
+                tallies: serving.tallies().to_vec(),
+                listeners: bound.iter().map(|listener| Arc::clone(&listener.name)).collect(),
+            });
         }
         Ok(Self { node, bound, serving, reactors, background, metrics, controller_thread, data_dirs })
     }

@@ -4,6 +4,8 @@
 //! them, of kafka_exporter, of kafka-lag-exporter, of Prometheus' process collector. What is ours begins with `ottla_`.
 
 use super::Detail;
+use super::histogram::Counts;
+use super::requests::{ApiRow, ListenerRow, Times};
 use super::snapshot::{PartitionRow, Snapshot, TopicRow};
 use super::text::{Number, Samples};
 use crate::partition::Traffic;
@@ -23,6 +25,8 @@ pub(super) struct Family {
 pub(super) enum Kind {
     Counter,
     Gauge,
+    Histogram,
+    Summary,
 }
 
 impl Kind {
@@ -30,14 +34,20 @@ impl Kind {
         match self {
             Self::Counter => "counter",
             Self::Gauge => "gauge",
+            Self::Histogram => "histogram",
+            Self::Summary => "summary",
         }
     }
 }
 
 /// Where the samples come from.
 pub(super) enum Rows {
-    /// A few samples, written at once; may be none.
-    Few(fn(&Snapshot, &mut Samples<'_>)),
+    /// A few samples with these labels, written at once; may be none.
+    Few(&'static [&'static str], fn(&Snapshot, &mut Samples<'_>)),
+    /// Times of each API.
+    Times(fn(&Times) -> &Counts),
+    /// One sample of each listener on each reactor.
+    Listeners(fn(&ListenerRow) -> u64),
     /// One sample of the broker without labels.
     One(fn(&Snapshot) -> Number),
     /// One sample, unless there is nothing to tell.
@@ -56,7 +66,9 @@ impl Rows {
     /// How many times [`write`](Self::write) is to be called.
     pub(super) fn count(&self, snapshot: &Snapshot) -> usize {
         match (self, snapshot.detail) {
-            (Self::Few(_) | Self::One(_), _) => 1,
+            (Self::Few(..) | Self::One(_), _) => 1,
+            (Self::Times(_), _) => snapshot.apis.len(),
+            (Self::Listeners(_), _) => snapshot.listeners.len(),
             (Self::Maybe(value), _) => usize::from(value(snapshot).is_some()),
             (Self::Traffic(_), Detail::Broker) => 1,
             (Self::Traffic(_), _) => 1 + snapshot.topics.len(),
@@ -69,7 +81,13 @@ impl Rows {
     /// Writes one row.
     pub(super) fn write(&self, snapshot: &Snapshot, row: usize, samples: &mut Samples<'_>) {
         match (self, snapshot.detail) {
-            (Self::Few(write), _) => write(snapshot, samples),
+            (Self::Few(_, write), _) => write(snapshot, samples),
+            (Self::Times(of), _) => snapshot.apis.get(row).into_iter().for_each(|api| times(snapshot, api, *of, samples)),
+            (Self::Listeners(value), _) => {
+                let Some(listener) = snapshot.listeners.get(row) else { return };
+                let sample = samples.sample().label("listener", &listener.listener).plain("networkProcessor", listener.reactor);
+                sample.value(value(listener));
+            }
             (Self::One(value), _) => samples.sample().value(value(snapshot)),
             (Self::Maybe(value), _) => value(snapshot).into_iter().for_each(|value| samples.sample().value(value)),
             (Self::Traffic(value), _) if row == 0 => samples.sample().value(value(&snapshot.traffic)),
@@ -99,15 +117,18 @@ impl Rows {
     }
 
     /// The labels, for the table of all metrics.
-    fn labels(&self) -> &'static str {
-        match self {
-            Self::Few(_) => "",
-            Self::One(_) | Self::Maybe(_) => "none",
-            Self::Traffic(_) => "none, `topic`",
-            Self::Topics(_) => "`topic`",
-            Self::Summed(_) => "`topic`, `partition`",
-            Self::Alone(_) => "`topic`, `partition` (only with `partition`)",
-        }
+    fn labels(&self) -> String {
+        let labels: &[&str] = match self {
+            Self::Few(labels, _) => labels,
+            Self::One(_) | Self::Maybe(_) => &[],
+            Self::Times(_) => &["request", "quantile"],
+            Self::Listeners(_) => &["listener", "networkProcessor"],
+            Self::Traffic(_) => return "none for all topics; `topic`".to_owned(),
+            Self::Topics(_) => &["topic"],
+            Self::Summed(_) => return "`topic`, `partition`; summed: `topic`".to_owned(),
+            Self::Alone(_) => &["topic", "partition"],
+        };
+        labels.iter().map(|label| format!("`{label}`")).collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -115,8 +136,55 @@ const fn gauge(name: &'static str, help: &'static str, rows: Rows) -> Family {
     Family { name, kind: Kind::Gauge, help, rows }
 }
 
+const fn summary(name: &'static str, help: &'static str, rows: Rows) -> Family {
+    Family { name, kind: Kind::Summary, help, rows }
+}
+
+const fn histogram(name: &'static str, help: &'static str, rows: Rows) -> Family {
+    Family { name, kind: Kind::Histogram, help, rows }
+}
+
 const fn counter(name: &'static str, help: &'static str, rows: Rows) -> Family {
     Family { name, kind: Kind::Counter, help, rows }
+}
+
+/// Kafka's percentiles, spelled as the JMX exporter spells them.
+const QUANTILES: [(&str, f64); 6] = [("0.50", 0.5), ("0.75", 0.75), ("0.95", 0.95), ("0.98", 0.98), ("0.99", 0.99), ("0.999", 0.999)];
+const NS_IN_MS: f64 = 1_000_000.0;
+/// The bounds of `ottla_request_duration_seconds`: 2 to so many nanoseconds, from 65 microseconds to 17 seconds.
+const POWERS: [usize; 10] = [16, 18, 20, 22, 24, 26, 28, 30, 32, 34];
+
+/// The API's name; Kafka tells consumers' fetches under two names.
+fn names(api: &ApiRow) -> impl Iterator<Item = &str> {
+    std::iter::once(api.name.as_str()).chain((api.name == "Fetch").then_some("FetchConsumer"))
+}
+
+fn times(snapshot: &Snapshot, api: &ApiRow, of: fn(&Times) -> &Counts, samples: &mut Samples<'_>) {
+    let (now, before) = (of(&api.times), snapshot.before.times.get(&api.key).map(of));
+    for name in names(api) {
+        for (quantile, share) in QUANTILES {
+            if let Some(ns) = now.quantile_ns(before, share) {
+                samples.sample().plain("request", name).plain("quantile", quantile).value(ns / NS_IN_MS);
+            }
+        }
+        samples.sample_of("_sum").plain("request", name).value(now.sum_ns as f64 / NS_IN_MS);
+        samples.sample_of("_count").plain("request", name).value(now.total());
+    }
+}
+
+fn buckets(api: &ApiRow, samples: &mut Samples<'_>) {
+    let times = &api.times.total;
+    for power in POWERS {
+        let bound = (1_u64 << power) as f64 / 1e9;
+        samples.sample_of("_bucket").plain("request", &api.name).plain("le", bound).value(times.below_power(power));
+    }
+    samples.sample_of("_bucket").plain("request", &api.name).plain("le", "+Inf").value(times.total());
+    samples.sample_of("_sum").plain("request", &api.name).value(times.sum_ns as f64 / 1e9);
+    samples.sample_of("_count").plain("request", &api.name).value(times.total());
+}
+
+fn mean(shares: &[f64]) -> Option<Number> {
+    (!shares.is_empty()).then(|| Number::Real(shares.iter().sum::<f64>() / shares.len() as f64))
 }
 
 fn whole(number: usize) -> Number {
@@ -130,7 +198,7 @@ fn signed(number: usize) -> i64 {
 /// Every metric, in the order they are told.
 #[rustfmt::skip]
 pub(super) static FAMILIES: &[Family] = &[
-    gauge("ottla_build_info", "Always 1; the version is in the label.", Rows::Few(|_, samples| {
+    gauge("ottla_build_info", "Always 1; the version is in the label.", Rows::Few(&["version"], |_, samples| {
         samples.sample().label("version", env!("CARGO_PKG_VERSION")).value(1);
     })),
     counter("process_cpu_seconds_total", "User and system CPU time.", Rows::Maybe(|s| s.process.cpu_seconds.map(Number::from))),
@@ -150,6 +218,49 @@ pub(super) static FAMILIES: &[Family] = &[
     counter("kafka_server_brokertopicmetrics_totalfetchrequests_total", "Reads asked for, one for each partition of a request.", Rows::Traffic(|t| t.fetch_requests)),
     counter("kafka_server_brokertopicmetrics_failedproducerequests_total", "Appends that were refused.", Rows::Traffic(|t| t.failed_produce_requests)),
     counter("kafka_server_brokertopicmetrics_failedfetchrequests_total", "Reads that were refused.", Rows::Traffic(|t| t.failed_fetch_requests)),
+
+    counter("kafka_network_requestmetrics_requests_total", "Requests answered, by version.", Rows::Few(&["request", "version"], |s, samples| {
+        for api in &s.apis {
+            for (name, (version, count)) in names(api).flat_map(|name| api.by_version.iter().map(move |row| (name, row))) {
+                samples.sample().plain("request", name).plain("version", version).value(*count);
+            }
+        }
+    })),
+    summary("kafka_network_requestmetrics_totaltimems", "Milliseconds from the last byte of a request to its answer; quantiles are of the last minutes.", Rows::Times(|times| &times.total)),
+    summary("kafka_network_requestmetrics_localtimems", "Milliseconds until a request was handled or had to wait.", Rows::Times(|times| &times.local)),
+    summary("kafka_network_requestmetrics_remotetimems", "Milliseconds a request waited: for records, a rebalance, a commit.", Rows::Times(|times| &times.remote)),
+    summary("kafka_network_requestmetrics_throttletimems", "Milliseconds clients were told to stay away.", Rows::Times(|times| &times.throttle)),
+    summary("kafka_network_requestmetrics_requestbytes", "Bytes of requests.", Rows::Few(&["request"], |s, samples| {
+        for (api, name) in s.apis.iter().flat_map(|api| names(api).map(move |name| (api, name))) {
+            samples.sample_of("_sum").plain("request", name).value(api.request_bytes);
+            samples.sample_of("_count").plain("request", name).value(api.times.total.total());
+        }
+    })),
+    counter("ottla_response_bytes_total", "Bytes of answers.", Rows::Few(&["request"], |s, samples| {
+        s.apis.iter().for_each(|api| samples.sample().plain("request", &api.name).value(api.response_bytes));
+    })),
+    histogram("ottla_request_duration_seconds", "Seconds from the last byte of a request to its answer.", Rows::Few(&["request", "le"], |s, samples| {
+        s.apis.iter().for_each(|api| buckets(api, samples));
+    })),
+    gauge("kafka_server_kafkarequesthandlerpool_requesthandleravgidle_percent", "Share of the last minutes in which reactors had nothing to do, from 0 to 1.", Rows::Maybe(|s| mean(&s.before.idle))),
+    gauge("kafka_network_socketserver_networkprocessoravgidle_percent", "The same: reactors do both jobs.", Rows::Maybe(|s| mean(&s.before.idle))),
+    gauge("kafka_network_processor_idle_percent", "The same for each reactor.", Rows::Few(&["networkProcessor"], |s, samples| {
+        s.before.idle.iter().enumerate().for_each(|(reactor, idle)| samples.sample().plain("networkProcessor", reactor).value(*idle));
+    })),
+    gauge("kafka_server_socket_server_metrics_connection_count", "Open connections.", Rows::Listeners(|l| l.opened.saturating_sub(l.closed))),
+    counter("kafka_server_socket_server_metrics_connection_creation_total", "Connections accepted.", Rows::Listeners(|l| l.opened)),
+    counter("kafka_server_socket_server_metrics_connection_close_total", "Connections ended.", Rows::Listeners(|l| l.closed)),
+    counter("kafka_server_socket_server_metrics_request_total", "Requests received.", Rows::Listeners(|l| l.requests)),
+    counter("kafka_server_socket_server_metrics_response_total", "Answers given to be sent.", Rows::Listeners(|l| l.responses)),
+    counter("kafka_server_socket_server_metrics_incoming_byte_total", "Bytes of requests received.", Rows::Listeners(|l| l.bytes_in)),
+    counter("kafka_server_socket_server_metrics_outgoing_byte_total", "Bytes of answers sent.", Rows::Listeners(|l| l.bytes_out)),
+    gauge("kafka_server_socket_server_metrics_connections_software", "Open connections by what clients say they are (KIP-511).",
+        Rows::Few(&["clientSoftwareName", "clientSoftwareVersion", "listener", "networkProcessor"], |s, samples| {
+        for (software, count) in &s.software {
+            let sample = samples.sample().label("clientSoftwareName", &software.name).label("clientSoftwareVersion", &software.version);
+            sample.label("listener", &software.listener).plain("networkProcessor", software.reactor).value(*count);
+        }
+    })),
 
     gauge("kafka_server_replicamanager_leadercount", "Partitions this broker leads.", Rows::One(|s| whole(s.count(|p| p.led().is_some())))),
     gauge("kafka_server_replicamanager_partitioncount", "Partitions with a replica here.", Rows::One(|s| whole(s.count(|p| p.here.is_some())))),
@@ -171,7 +282,7 @@ pub(super) static FAMILIES: &[Family] = &[
     gauge("kafka_log_logmanager_offlinelogdirectorycount", "Log directories that cannot be used.", Rows::One(|s| {
         whole(s.node.published.registry.manager().dirs().iter().filter(|dir| dir.offline_reason().is_some()).count())
     })),
-    gauge("kafka_log_logmanager_logdirectoryoffline", "1 for a log directory that cannot be used.", Rows::Few(|s, samples| {
+    gauge("kafka_log_logmanager_logdirectoryoffline", "1 for a log directory that cannot be used.", Rows::Few(&["logDirectory"], |s, samples| {
         for dir in s.node.published.registry.manager().dirs() {
             samples.sample().label("logDirectory", &dir.path().to_string_lossy()).value(dir.offline_reason().is_some());
         }
@@ -189,7 +300,7 @@ pub(super) static FAMILIES: &[Family] = &[
     gauge("kafka_log_log_logendoffset", "The offset after the last of the log.", Rows::Summed(|p| p.here.as_ref().and_then(|f| f.usable().then_some(f.offsets.log_end_offset.0)))),
 
     gauge("kafka_brokers", "Brokers of the cluster.", Rows::One(|s| whole(s.image.cluster().brokers().count()))),
-    gauge("kafka_broker_info", "Always 1; a broker and the address it tells clients on its first listener.", Rows::Few(|s, samples| {
+    gauge("kafka_broker_info", "Always 1; a broker and the address it tells clients on its first listener.", Rows::Few(&["id", "address"], |s, samples| {
         for broker in s.image.cluster().brokers() {
             let Some(endpoint) = broker.endpoints.first() else { continue };
             samples.sample().plain("id", broker.id.0).label("address", &format!("{}:{}", endpoint.host, endpoint.port)).value(1);

@@ -5,6 +5,7 @@
 
 use super::snapshot::Snapshot;
 use super::text::{Format, Pieces};
+use super::window::Window;
 use super::{Detail, Watched, health};
 use crate::limits;
 use bytes::Bytes;
@@ -32,13 +33,14 @@ const PATHS: &str = "/metrics\n/livez\n/readyz\n";
 #[derive(Clone, Debug)]
 pub(super) struct Answers {
     watched: Arc<OnceLock<Watched>>,
+    window: Arc<Window>,
     detail: Detail,
     places: Arc<Semaphore>,
 }
 
 impl Answers {
-    pub(super) fn new(watched: Arc<OnceLock<Watched>>, detail: Detail) -> Self {
-        Self { watched, detail, places: Arc::new(Semaphore::new(limits::HTTP_CONNECTIONS_MAX)) }
+    pub(super) fn new(watched: Arc<OnceLock<Watched>>, window: Arc<Window>, detail: Detail) -> Self {
+        Self { watched, window, detail, places: Arc::new(Semaphore::new(limits::HTTP_CONNECTIONS_MAX)) }
     }
 
     async fn answer(&self, request: &Request<Incoming>) -> Response<Text> {
@@ -62,7 +64,7 @@ impl Answers {
         };
         let asks_for_open = headers.get_all(ACCEPT).iter().any(|accept| accept.to_str().is_ok_and(Format::is_open_asked_for));
         let format = if asks_for_open { Format::OpenMetrics } else { Format::Prometheus };
-        let pieces = Pieces::new(Snapshot::take(watched, self.detail), format);
+        let pieces = Pieces::new(Snapshot::take(watched, &self.window, self.detail), format);
         respond(StatusCode::OK, format.content_type(), Text::Pieces(Box::new(pieces)))
     }
 }

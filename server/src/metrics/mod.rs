@@ -9,21 +9,26 @@
 
 mod families;
 mod health;
+pub(crate) mod histogram;
 mod http;
 mod process;
+mod requests;
 mod snapshot;
 mod text;
+mod window;
 
 pub use families::markdown;
 
 use crate::broker::Node;
 use crate::limits::Limits;
+use crate::net::tally::Tally;
 use crate::net::{BindError, BoundListener, ListenerSpec, Listeners};
 use std::io;
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
+use window::Window;
 
 /// How far a scrape goes (`ottla.metrics.detail`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -51,6 +56,10 @@ impl Detail {
 pub(crate) struct Watched {
     pub(crate) node: Arc<Node>,
     pub(crate) reactors: Vec<Handle>,
+    /// By reactor.
+    pub(crate) tallies: Vec<Arc<Tally>>,
+    /// By listener, as in the tallies.
+    pub(crate) listeners: Vec<Arc<str>>,
 }
 
 /// The listener at work. Probes are answered from its start on, metrics once there is a broker to look at.
@@ -58,6 +67,7 @@ pub(crate) struct Watched {
 pub(crate) struct Endpoint {
     bound: BoundListener,
     watched: Arc<OnceLock<Watched>>,
+    window: Arc<Window>,
     stop: oneshot::Sender<()>,
     thread: JoinHandle<()>,
 }
@@ -82,9 +92,12 @@ impl Endpoint {
         let watched = Arc::new(OnceLock::new());
         let (stop, stopped) = oneshot::channel();
         let runtime = Builder::new_current_thread().enable_all().build()?;
-        let answers = http::Answers::new(Arc::clone(&watched), detail);
+        let window = Arc::new(Window::default());
+        let answers = http::Answers::new(Arc::clone(&watched), Arc::clone(&window), detail);
+        let minutes = keep_minutes(Arc::clone(&watched), Arc::clone(&window));
         let thread = std::thread::Builder::new().name("ottla-metrics".to_owned()).spawn(move || {
             runtime.block_on(async move {
+                tokio::spawn(minutes);
                 for socket in sockets {
                     tokio::spawn(http::accept(socket, answers.clone()));
                 }
@@ -92,11 +105,12 @@ impl Endpoint {
                 let _ = stopped.await;
             });
         })?;
-        Ok(Self { bound, watched, stop, thread })
+        Ok(Self { bound, watched, window, stop, thread })
     }
 
     /// From now on there is a broker to look at.
     pub(crate) fn watch(&self, watched: Watched) {
+        self.window.note(&watched);
         let _ = self.watched.set(watched);
     }
 
@@ -111,5 +125,13 @@ impl Endpoint {
         if self.thread.join().is_err() {
             tracing::error!("the metrics thread panicked");
         }
+    }
+}
+
+/// Lets the window move on.
+async fn keep_minutes(watched: Arc<OnceLock<Watched>>, window: Arc<Window>) {
+    loop {
+        tokio::time::sleep(window::STEP).await;
+        watched.get().into_iter().for_each(|watched| window.note(watched));
     }
 }

@@ -4,11 +4,14 @@
 //! time that a handful of them fit into memory whatever the scrapers do.
 
 use super::process::Process;
+use super::requests::{self, ApiRow, ListenerRow, Software};
+use super::window::{Before, Window};
 use super::{Detail, Watched};
 use crate::broker::Node;
 use crate::partition::{Figures, Traffic};
 use ottla_coordinator::metadata::TopicName;
 use ottla_coordinator::metadata::image::{MetadataImage, PartitionRegistration};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The numbers.
@@ -24,6 +27,12 @@ pub(super) struct Snapshot {
     pub(super) partitions: Vec<PartitionRow>,
     /// Of all topics there are and were.
     pub(super) traffic: Traffic,
+    /// That were asked for.
+    pub(super) apis: Vec<ApiRow>,
+    pub(super) listeners: Vec<ListenerRow>,
+    pub(super) software: BTreeMap<Software, u64>,
+    /// Some minutes ago.
+    pub(super) before: Before,
 }
 
 /// One topic.
@@ -70,7 +79,7 @@ impl PartitionRow {
 
 impl Snapshot {
     /// Copies everything a scrape of this detail needs.
-    pub(super) fn take(watched: &Watched, detail: Detail) -> Self {
+    pub(super) fn take(watched: &Watched, window: &Window, detail: Detail) -> Self {
         let node = Arc::clone(&watched.node);
         let image = node.image();
         let mut snapshot = Self {
@@ -79,6 +88,10 @@ impl Snapshot {
             topics: Vec::with_capacity(image.topics().len()),
             partitions: Vec::with_capacity(image.topics().partition_count()),
             traffic: Traffic::default(),
+            before: window.before(watched),
+            apis: requests::rows_of(&watched.tallies),
+            listeners: requests::listeners_of(&watched.listeners, &watched.tallies),
+            software: requests::software_of(&watched.tallies),
             image: Arc::clone(&image),
             node,
         };

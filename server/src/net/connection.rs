@@ -14,6 +14,7 @@ use super::buffers::{BufferPool, MemoryShare, RequestMemory};
 use super::ending::{End, Endings};
 use super::frame::{self, Peek};
 use super::output::{Output, Progress};
+use super::tally::{Begun, Connected, ListenerTally, Tally};
 use super::{CloseReason, ConnectionInfo, Dispatch, Dispatched, Frame, Outcome, guard};
 use crate::limits::Limits;
 use bytes::BytesMut;
@@ -48,6 +49,7 @@ pub(super) struct Shared {
     pub(super) memory: Arc<RequestMemory>,
     pub(super) stop: Arc<Stop>,
     pub(super) endings: Arc<Endings>,
+    pub(super) tally: Arc<Tally>,
 }
 
 /// Tells connections to finish what they have and go.
@@ -66,12 +68,12 @@ impl Stop {
 
 /// A request on its way to an answer.
 enum InFlight {
-    Running { future: Pin<Box<dyn Future<Output = Outcome> + Send>>, size_bytes: usize, pipelined: bool },
-    Done { outcome: Outcome, size_bytes: usize },
+    Running { future: Pin<Box<dyn Future<Output = Outcome> + Send>>, begun: Begun, pipelined: bool },
+    Done { outcome: Outcome, begun: Begun },
 }
 
 /// Serves the connection until it ends.
-pub(super) async fn run(stream: TcpStream, info: Arc<ConnectionInfo>, shared: Arc<Shared>, permit: Permit) {
+pub(super) async fn run(stream: TcpStream, info: Arc<ConnectionInfo>, listener: usize, shared: Arc<Shared>, permit: Permit) {
     let stop = Arc::clone(&shared.stop);
     let mut stopped = pin!(stop.notify.notified());
     let now = Instant::now();
@@ -80,6 +82,7 @@ pub(super) async fn run(stream: TcpStream, info: Arc<ConnectionInfo>, shared: Ar
         stream,
         memory: MemoryShare::new(Arc::clone(&shared.memory)),
         permit,
+        connected: shared.tally.connected(&info, listener),
         input: BytesMut::new(),
         input_allocated_bytes: 0,
         in_flight: VecDeque::new(),
@@ -113,6 +116,7 @@ struct Connection {
     info: Arc<ConnectionInfo>,
     shared: Arc<Shared>,
     permit: Permit,
+    connected: Connected,
     memory: MemoryShare,
     /// Bytes received and not yet taken as frames. Without memory of its own while the connection is idle.
     input: BytesMut,
@@ -177,10 +181,10 @@ impl Connection {
     /// Polls every request that runs, then queues the answers that are due.
     fn poll_in_flight(&mut self, cx: &mut Context<'_>) {
         for entry in &mut self.in_flight {
-            if let InFlight::Running { future, size_bytes, .. } = entry
+            if let InFlight::Running { future, begun, .. } = entry
                 && let Poll::Ready(outcome) = poll_caught(future, cx)
             {
-                *entry = InFlight::Done { outcome, size_bytes: *size_bytes };
+                *entry = InFlight::Done { outcome, begun: *begun };
             }
         }
         self.queue_answers();
@@ -189,21 +193,28 @@ impl Connection {
     /// Moves the outcomes at the front, up to the first request still running, to `output`.
     fn queue_answers(&mut self) {
         while let Some(InFlight::Done { .. }) = self.in_flight.front() {
-            if let Some(InFlight::Done { outcome, size_bytes }) = self.in_flight.pop_front() {
-                self.in_flight_bytes -= size_bytes;
-                self.queue_answer(outcome);
+            if let Some(InFlight::Done { outcome, begun }) = self.in_flight.pop_front() {
+                self.in_flight_bytes -= begun.size_bytes;
+                self.queue_answer(outcome, &begun);
             }
         }
     }
 
-    fn queue_answer(&mut self, outcome: Outcome) {
+    fn queue_answer(&mut self, outcome: Outcome, begun: &Begun) {
+        let now = Instant::now();
+        let (size_bytes, throttle_ms) = match &outcome {
+            Outcome::Respond(response) => (response.size_bytes(), response.throttle_ms),
+            Outcome::NoResponse | Outcome::Close(_) => (0, 0),
+        };
+        self.shared.tally.done(begun, now, size_bytes, throttle_ms);
         match outcome {
             Outcome::NoResponse => {}
             Outcome::Respond(response) => {
-                let (close_after, throttle_ms) = (response.close_after, response.throttle_ms);
+                let close_after = response.close_after;
                 if self.output.is_empty() {
-                    self.written_at = Instant::now();
+                    self.written_at = now;
                 }
+                self.count(|listener| listener.responses.add(1));
                 if !self.output.push(response) {
                     self.close(End::ByHandler(CloseReason("an answer larger than 2 GiB".into())));
                 } else if close_after {
@@ -211,10 +222,16 @@ impl Connection {
                 }
                 if let Ok(throttle_ms @ 1..) = u64::try_from(throttle_ms) {
                     let mute = Duration::from_millis(throttle_ms).min(self.shared.limits.throttle_max);
-                    self.muted_until = self.muted_until.max(Some(Instant::now() + mute));
+                    self.muted_until = self.muted_until.max(Some(now + mute));
                 }
             }
             Outcome::Close(reason) => self.close(End::ByHandler(reason)),
+        }
+    }
+
+    fn count(&self, count: impl FnOnce(&ListenerTally)) {
+        if let Some(listener) = self.connected.listener() {
+            count(listener);
         }
     }
 
@@ -299,8 +316,8 @@ impl Connection {
     /// The client sends nothing more. Requests that are pipelined are finished and answered, it may have closed only its sending half;
     /// one that waits for something is dropped, nobody is left to wait with it.
     fn client_closed(&mut self) {
-        if let Some(InFlight::Running { pipelined: false, size_bytes, .. }) = self.in_flight.back() {
-            self.in_flight_bytes -= size_bytes;
+        if let Some(InFlight::Running { pipelined: false, begun, .. }) = self.in_flight.back() {
+            self.in_flight_bytes -= begun.size_bytes;
             self.in_flight.pop_back();
         }
         self.closing = Some(End::Orderly);
@@ -345,18 +362,24 @@ impl Connection {
     }
 
     fn dispatch(&mut self, cx: &mut Context<'_>, frame: Frame) {
-        let size_bytes = frame.size_bytes;
+        let Frame { api_key, api_version, size_bytes, received_at, .. } = frame;
+        let mut begun = Begun { api_key, api_version, size_bytes, received_at, local: None };
+        self.count(|listener| {
+            listener.requests.add(1);
+            listener.bytes_in.add(4 + size_bytes as u64);
+        });
         let dispatched = catch_unwind(AssertUnwindSafe(|| self.shared.dispatch.dispatch(&self.info, frame)));
         let Dispatched { mut future, pipelined } = dispatched.unwrap_or_else(|_| Dispatched::serial(std::future::ready(panicked())));
         match poll_caught(&mut future, cx) {
-            Poll::Ready(outcome) if self.in_flight.is_empty() => self.queue_answer(outcome),
+            Poll::Ready(outcome) if self.in_flight.is_empty() => self.queue_answer(outcome, &begun),
             Poll::Ready(outcome) => {
                 self.in_flight_bytes += size_bytes;
-                self.in_flight.push_back(InFlight::Done { outcome, size_bytes });
+                self.in_flight.push_back(InFlight::Done { outcome, begun });
             }
             Poll::Pending => {
+                begun.local = Some(received_at.elapsed());
                 self.in_flight_bytes += size_bytes;
-                self.in_flight.push_back(InFlight::Running { future, size_bytes, pipelined });
+                self.in_flight.push_back(InFlight::Running { future, begun, pipelined });
             }
         }
     }
@@ -376,6 +399,7 @@ impl Connection {
             match progress {
                 Ok(sent) => {
                     *written_bytes += sent;
+                    self.count(|listener| listener.bytes_out.add(sent));
                     self.written_at = Instant::now();
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}

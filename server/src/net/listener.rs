@@ -7,6 +7,7 @@ use super::admission::{Admission, TurnedAway};
 use super::buffers::{BufferPool, RequestMemory};
 use super::connection::{self, Shared, Stop};
 use super::ending::Endings;
+use super::tally::Tally;
 use super::{ConnectionInfo, Dispatch, Principal};
 use crate::limits::Limits;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
@@ -116,9 +117,11 @@ impl Listeners {
         let memory = Arc::new(RequestMemory::new(&limits));
         let stop = Arc::new(Stop::default());
         let endings = Arc::new(Endings::default());
+        let tallies: Vec<Arc<Tally>> = reactors.iter().map(|_| Arc::new(Tally::new(self.bound.len()))).collect();
         let homes: Vec<Home> = reactors
             .iter()
-            .map(|handle| Home {
+            .zip(&tallies)
+            .map(|(handle, tally)| Home {
                 handle: handle.clone(),
                 shared: Arc::new(Shared {
                     dispatch: Arc::clone(&dispatch),
@@ -127,6 +130,7 @@ impl Listeners {
                     memory: Arc::clone(&memory),
                     stop: Arc::clone(&stop),
                     endings: Arc::clone(&endings),
+                    tally: Arc::clone(tally),
                 }),
             })
             .collect();
@@ -138,9 +142,9 @@ impl Listeners {
         for (index, socket) in self.sockets {
             let Some(bound) = self.bound.get(index) else { continue };
             let name = Arc::clone(&bound.name);
-            accepting.push(first.spawn(accept_loop(Arc::clone(&acceptor), name, socket)));
+            accepting.push(first.spawn(accept_loop(Arc::clone(&acceptor), (index, name), socket)));
         }
-        Ok(Serving { stop, admission, accepting })
+        Ok(Serving { stop, admission, tallies, accepting })
     }
 }
 
@@ -149,6 +153,7 @@ impl Listeners {
 pub struct Serving {
     stop: Arc<Stop>,
     admission: Arc<Admission>,
+    tallies: Vec<Arc<Tally>>,
     accepting: Vec<JoinHandle<()>>,
 }
 
@@ -156,6 +161,11 @@ impl Serving {
     /// Connections open now.
     pub fn open_connections(&self) -> usize {
         self.admission.open_connections()
+    }
+
+    /// What connections have done, by reactor.
+    pub(crate) fn tallies(&self) -> &[Arc<Tally>] {
+        &self.tallies
     }
 
     /// Stops accepting, lets requests in flight finish and their answers leave, and returns when all connections are gone or `within`
@@ -196,7 +206,7 @@ impl fmt::Debug for Acceptor {
 }
 
 /// Accepts on one socket for as long as the task lives.
-async fn accept_loop(acceptor: Arc<Acceptor>, listener_name: Arc<str>, socket: std::net::TcpListener) {
+async fn accept_loop(acceptor: Arc<Acceptor>, (listener, listener_name): (usize, Arc<str>), socket: std::net::TcpListener) {
     let socket = match TcpListener::from_std(socket) {
         Ok(socket) => socket,
         Err(error) => {
@@ -217,7 +227,7 @@ async fn accept_loop(acceptor: Arc<Acceptor>, listener_name: Arc<str>, socket: s
                 continue;
             }
         };
-        if let Err((peer, why)) = acceptor.steer(&listener_name, stream, peer_addr) {
+        if let Err((peer, why)) = acceptor.steer(listener, &listener_name, stream, peer_addr) {
             let now = Instant::now();
             if refused_log_at.is_none_or(|at| now.duration_since(at) >= REFUSAL_LOG_EVERY) {
                 refused_log_at = Some(now);
@@ -229,7 +239,13 @@ async fn accept_loop(acceptor: Arc<Acceptor>, listener_name: Arc<str>, socket: s
 
 impl Acceptor {
     /// Gives the connection its reactor, or closes it.
-    fn steer(&self, listener_name: &Arc<str>, stream: TcpStream, peer_addr: SocketAddr) -> Result<(), (SocketAddr, TurnedAway)> {
+    fn steer(
+        &self,
+        listener: usize,
+        listener_name: &Arc<str>,
+        stream: TcpStream,
+        peer_addr: SocketAddr,
+    ) -> Result<(), (SocketAddr, TurnedAway)> {
         let Ok(local_addr) = stream.local_addr() else { return Ok(()) };
         let (peer_addr, local_addr) = (canonical(peer_addr), canonical(local_addr));
         let permit = self.admission.admit(peer_addr.ip(), Instant::now()).map_err(|why| (peer_addr, why))?;
@@ -259,7 +275,7 @@ impl Acceptor {
         };
         home.handle.spawn(async move {
             match TcpStream::from_std(stream) {
-                Ok(stream) => connection::run(stream, info, shared, permit).await,
+                Ok(stream) => connection::run(stream, info, listener, shared, permit).await,
                 Err(error) => tracing::warn!(%error, "cannot watch a new connection"),
             }
         });

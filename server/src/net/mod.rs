@@ -16,6 +16,7 @@ mod listener;
 mod output;
 mod reactor;
 mod shapes;
+pub(crate) mod tally;
 
 pub use listener::{BindError, BoundListener, ListenerSpec, Listeners, Serving};
 pub use reactor::Reactors;

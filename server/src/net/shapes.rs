@@ -151,7 +151,7 @@ impl Field {
 }
 
 /// One more than the highest api key.
-pub(super) const KEYS: usize = 93;
+pub(crate) const KEYS: usize = 93;
 
 /// Shapes by api key.
 static SHAPES: [Option<&'static Shape>; KEYS] = {

@@ -3,6 +3,8 @@
 use crate::kit::{Batch, FetchOne};
 use crate::scrape::Scrape;
 use crate::{Kit, watched};
+use kafka_protocol::messages::ApiVersionsRequest;
+use kafka_protocol::protocol::StrBytes;
 
 /// Two topics; three records in the first.
 fn known_traffic(kit: &Kit) {
@@ -46,6 +48,52 @@ fn three_records_in_two_topics() {
         (scrape.get("kafka_brokers", &[]), scrape.get("process_start_time_seconds", &[])),
         (1.0, kit.clock.now_ms() as f64 / 1000.0)
     );
+}
+
+#[test]
+fn every_request_is_counted_with_its_version_and_its_time() {
+    let kit = watched("");
+    known_traffic(&kit);
+    let scrape = Scrape::of(&kit);
+    let requests = "kafka_network_requestmetrics_requests_total";
+    let of = |name: &str| scrape.all(requests).filter(|(labels, _)| labels["request"] == name).collect::<Vec<_>>();
+    let produced = of("Produce");
+    assert_eq!(produced.iter().map(|(_, count)| *count).sum::<f64>(), 2.0);
+    assert!(produced.iter().all(|(labels, _)| labels["version"].parse::<i16>().is_ok_and(|version| version >= 3)));
+    assert_eq!(of("FetchConsumer").len(), 1, "the name that dashboards of consumers ask for");
+    let produce = [("request", "Produce")];
+    for what in ["totaltimems", "localtimems", "remotetimems", "throttletimems", "requestbytes"] {
+        assert_eq!(scrape.get(&format!("kafka_network_requestmetrics_{what}_count"), &produce), 2.0, "{what}");
+    }
+    let quantile = |what: &str, quantile| {
+        scrape.get(&format!("kafka_network_requestmetrics_{what}"), &[("request", "Produce"), ("quantile", quantile)])
+    };
+    assert!(quantile("totaltimems", "0.50") > 0.0 && quantile("totaltimems", "0.50") <= quantile("totaltimems", "0.999"));
+    assert!(quantile("throttletimems", "0.99") < 0.01, "nobody was throttled");
+    assert!(scrape.get("kafka_network_requestmetrics_requestbytes_sum", &produce) > 100.0);
+    let le = |le: &str| scrape.get("ottla_request_duration_seconds_bucket", &[("request", "Produce"), ("le", le)]);
+    assert_eq!((le("+Inf"), le("17.179869184")), (2.0, 2.0));
+    let idle = scrape.get("kafka_server_kafkarequesthandlerpool_requesthandleravgidle_percent", &[]);
+    assert!((0.0..=1.0).contains(&idle), "{idle}");
+}
+
+#[test]
+fn connections_are_told_by_listener_and_by_what_the_client_is() {
+    let kit = watched("");
+    let mut named = kit.connect();
+    let who = ApiVersionsRequest::default()
+        .with_client_software_name(StrBytes::from_static_str("story"))
+        .with_client_software_version(StrBytes::from_static_str("1.2"));
+    assert_eq!(named.ask::<ApiVersionsRequest>(3, &who).error_code, 0);
+    let mut silent = kit.connect();
+    silent.metadata(&[], false);
+    let scrape = Scrape::of(&kit);
+    let open: f64 = scrape.all("kafka_server_socket_server_metrics_connection_count").map(|(_, count)| count).sum();
+    let of = |name: &str| {
+        let open = scrape.all("kafka_server_socket_server_metrics_connections_software");
+        open.filter(|(labels, _)| labels["clientSoftwareName"] == name).map(|(_, count)| count).sum::<f64>()
+    };
+    assert_eq!((open, of("story"), of("unknown")), (2.0, 1.0, 1.0));
 }
 
 #[test]
