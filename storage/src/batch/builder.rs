@@ -7,7 +7,7 @@ use super::{BatchError, BatchHeader, BatchView, EndTransactionMarker, NO_TIMESTA
 use crate::{LeaderEpoch, Millis, Offset, ProducerEpoch, ProducerId, Sequence};
 
 /// The most record bytes that fit under a header: the length field is an `i32` and counts 49 header bytes.
-const RECORDS_SIZE_BYTES_MAX: usize = i32::MAX as usize - (super::HEADER_SIZE_BYTES - super::LOG_OVERHEAD_BYTES);
+pub(super) const RECORDS_SIZE_BYTES_MAX: usize = i32::MAX as usize - (super::HEADER_SIZE_BYTES - super::LOG_OVERHEAD_BYTES);
 
 /// Collects records and makes one batch of them. Offsets count up from the base offset.
 #[derive(Clone, Debug)]

@@ -267,6 +267,34 @@ impl BatchHeader {
         self.put(CRC, self.computed_crc(records).to_be_bytes());
     }
 
+    /// The header of a batch that keeps `record_count` of its records, which now are `records`: offsets, epochs, producer, codec stay.
+    pub(super) fn retaining(
+        &self,
+        record_count: i32,
+        base_timestamp: Millis,
+        max_timestamp: Millis,
+        has_delete_horizon: bool,
+        records: &[u8],
+    ) -> Self {
+        let mut header = *self;
+        let kept = COMPRESSION_MASK | TIMESTAMP_TYPE_MASK | TRANSACTIONAL_MASK | CONTROL_MASK;
+        let horizon = if has_delete_horizon { DELETE_HORIZON_MASK } else { 0 };
+        header.put(ATTRIBUTES, (self.attributes() & kept | horizon).to_be_bytes());
+        header.put(BATCH_LENGTH, length_field(records).to_be_bytes());
+        header.put(BASE_TIMESTAMP, base_timestamp.0.to_be_bytes());
+        header.put(MAX_TIMESTAMP, max_timestamp.0.to_be_bytes());
+        header.put(RECORD_COUNT, record_count.to_be_bytes());
+        header.put(CRC, header.computed_crc(records).to_be_bytes());
+        header
+    }
+
+    /// The header of what remains of a batch all of whose records are gone: it still tells of offsets, producer and time.
+    pub(super) fn emptied(&self) -> Self {
+        let mut header = *self;
+        header.put(ATTRIBUTES, (self.attributes() & (TIMESTAMP_TYPE_MASK | TRANSACTIONAL_MASK | CONTROL_MASK)).to_be_bytes());
+        header.retaining(0, super::NO_TIMESTAMP, self.max_timestamp(), false, &[])
+    }
+
     /// Puts other record bytes under the same header: sets the compression code, the length and the CRC.
     pub(super) fn replace_records(&mut self, compression_code: u8, records: &[u8]) {
         let attributes = (self.attributes() & !COMPRESSION_MASK) | (i16::from(compression_code) & COMPRESSION_MASK);

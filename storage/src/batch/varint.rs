@@ -67,6 +67,12 @@ pub(super) fn write_i64(out: &mut Vec<u8>, value: i64) {
     out.push(rest as u8);
 }
 
+/// How many bytes a varlong takes.
+pub(super) fn size_i64(value: i64) -> usize {
+    let bits = 64 - ((value << 1) ^ (value >> 63)).cast_unsigned().leading_zeros() as usize;
+    bits.div_ceil(7).max(1)
+}
+
 fn zigzag_i32(value: u32) -> i32 {
     (value >> 1).cast_signed() ^ -((value & 1).cast_signed())
 }
@@ -88,6 +94,7 @@ mod tests {
             let long_size = bytes.len();
             write_i32(&mut bytes, small);
             prop_assert!(long_size <= 10 && bytes.len() - long_size <= 5);
+            prop_assert_eq!((long_size, bytes.len() - long_size), (size_i64(value), size_i64(i64::from(small))));
             let mut at = 0;
             prop_assert_eq!(read_i64(&bytes, &mut at), Ok(value));
             prop_assert_eq!(read_i32(&bytes, &mut at), Ok(small));

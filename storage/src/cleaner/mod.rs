@@ -10,12 +10,19 @@
 //! batch of every producer stays, empty if need be; a crash at any point leaves the sources or the result, and opening the log tidies
 //! up. Knows no clock and no threads: `now` is passed in, and `pace` is called between batches.
 
+mod filter;
+mod map;
+mod pass;
+mod plan;
+mod transactions;
 mod types;
 
-pub use types::{Cleanable, CleanerBuffers, CleanerConfig, CleaningDone, CleaningError, CleaningStats, Pace};
+pub use types::{Cleanable, CleanerBuffers, CleanerConfig, CleaningDone, CleaningError, CleaningStats, Pace, WithLog};
+
+pub(crate) use plan::{CleanedGroup, CleaningPlan, Lease, ProducersLast, Source};
 
 use crate::Millis;
-use crate::log::PartitionLog;
+use pass::Pass;
 
 /// Runs one pass over a log.
 ///
@@ -29,10 +36,26 @@ pub fn clean(
     cleanable: &Cleanable,
     now: Millis,
     buffers: &mut CleanerBuffers,
-    with_log: &mut dyn FnMut(&mut dyn FnMut(&mut PartitionLog)) -> bool,
+    with_log: &mut WithLog<'_>,
     pace: &mut dyn FnMut(u64) -> Pace,
 ) -> Result<CleaningDone, CleaningError> {
-    // Not done yet: every pass is abandoned before it begins.
-    let _ = (cleanable, now, buffers, with_log, pace);
-    Err(CleaningError::Changed)
+    let mut prepared = Err(CleaningError::Changed);
+    with_log(&mut |log| prepared = log.prepare_cleaning(cleanable, now));
+    let mut pass = Pass::new(prepared?, buffers, pace);
+    pass.fill_map().map_err(|error| pass.explained(error))?;
+    while let Some(group) = pass.next_group().map_err(|error| pass.explained(error))? {
+        let mut waiting = Some(group);
+        let mut installed = Err(CleaningError::Changed);
+        with_log(&mut |log| {
+            if let Some(group) = waiting.take() {
+                installed = log.install_cleaned(group);
+            }
+        });
+        if let Some(group) = waiting {
+            // There is no log any more.
+            pass::discard(&pass.plan.place.in_phase(crate::segment::Phase::Cleaned), group.segment.base_offset());
+        }
+        installed?;
+    }
+    Ok(CleaningDone { first_dirty: pass.end(), stats: pass.stats })
 }

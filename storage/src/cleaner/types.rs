@@ -1,6 +1,11 @@
 //! What a pass is told and what it tells, as plain data.
 
+use super::map::KeyMap;
+use crate::log::PartitionLog;
 use crate::{Offset, StorageError};
+
+/// Calls its argument under a log's lock; false when there is no log any more.
+pub type WithLog<'a> = dyn FnMut(&mut dyn FnMut(&mut PartitionLog)) -> bool + 'a;
 
 /// How much memory a cleaner may use. Shares of `log.cleaner.*`, already divided by `log.cleaner.threads`.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -9,7 +14,7 @@ pub struct CleanerConfig {
     pub dedupe_buffer_bytes: usize,
     /// `log.cleaner.io.buffer.load.factor`: how full the map may become.
     pub load_factor: f64,
-    /// `log.cleaner.io.buffer.size`: half of it for reading, half for writing. A larger batch makes them grow for as long as it takes.
+    /// `log.cleaner.io.buffer.size`: so much, by half, is written at once. (Reads are of 256 KiB, or of one batch where that is larger.)
     pub io_buffer_bytes: usize,
     /// What one batch may decompress to. A batch that is larger is kept as it is, with all its records.
     pub decompress_limit_bytes: usize,
@@ -30,13 +35,18 @@ impl Default for CleanerConfig {
 #[derive(Debug)]
 pub struct CleanerBuffers {
     config: CleanerConfig,
+    map: KeyMap,
 }
 
 impl CleanerBuffers {
     /// Buffers of this size; memory is touched only as it is needed.
     #[must_use]
     pub fn new(config: CleanerConfig) -> Self {
-        Self { config }
+        Self { map: KeyMap::new(config.dedupe_buffer_bytes, config.load_factor), config }
+    }
+
+    pub(super) fn map(&mut self) -> &mut KeyMap {
+        &mut self.map
     }
 
     /// What they were made for.

@@ -1,8 +1,9 @@
 //! The cleaner's doors: what may be cleaned, what to read, and putting the result in its place.
 
 use super::PartitionLog;
-use crate::cleaner::Cleanable;
-use crate::segment::Segment;
+use super::types::AbortedTransaction;
+use crate::cleaner::{Cleanable, CleanedGroup, CleaningError, CleaningPlan, ProducersLast, Source};
+use crate::segment::{FileKind, Phase, Segment, append_seal, sync_seals, tidy_seals};
 use crate::{Millis, Offset, StorageError};
 
 /// What the choice needs to know of a segment.
@@ -27,10 +28,10 @@ struct Standing {
 }
 
 impl PartitionLog {
-    /// What the cleaner could do here; `None` when the topic is not compacted, or the log takes no changes. `checkpoint` is up to where
+    /// What the cleaner could do here; `None` when the topic is not compacted, the log takes no changes, or a pass is under way. `checkpoint` is up to where
     /// it was cleaned, if it was.
     pub fn cleanable(&self, checkpoint: Option<Offset>, now: Millis) -> Result<Option<Cleanable>, StorageError> {
-        if !self.config.cleanup_policy.compact || self.refuse_unless_writable().is_err() {
+        if !self.config.cleanup_policy.compact || self.refuse_unless_writable().is_err() || self.cleaning.is_held() {
             return Ok(None);
         }
         let standing = Standing {
@@ -58,6 +59,173 @@ impl PartitionLog {
             facts.push(Facts { base_offset, size_bytes, largest_timestamp, first_timestamp });
         }
         Ok(Some(choose(&facts, standing, checkpoint, now)))
+    }
+
+    /// Notes what a pass needs to know; see [`crate::cleaner::clean`], which calls it.
+    pub(crate) fn prepare_cleaning(&mut self, cleanable: &Cleanable, now: Millis) -> Result<CleaningPlan, CleaningError> {
+        self.refuse_unless_writable()?;
+        let first_uncleanable = cleanable.first_uncleanable;
+        let limit = self.segments.partition_point(|segment| segment.base_offset() < first_uncleanable);
+        let first_dirty = cleanable.first_dirty.max(self.log_start_offset());
+        let still_holds = self.config.cleanup_policy.compact
+            && limit > 0
+            && limit < self.segments.len()
+            && first_dirty < first_uncleanable
+            && first_uncleanable <= self.last_stable_offset();
+        let Some(lease) = self.cleaning.take().filter(|_| still_holds) else { return Err(CleaningError::Changed) };
+        let sources = (0..limit).map(|index| self.source(index)).collect::<Result<Vec<_>, _>>()?;
+        let dirty_index = self.segment_index(first_dirty);
+        let dirty = &self.segments[dirty_index];
+        let located = dirty.locate(&self.place, first_dirty, self.config.index_interval_bytes);
+        let located = located.map_err(|error| error.into_storage(&dirty.log_path(&self.place)))?;
+        Ok(CleaningPlan {
+            lease,
+            place: self.place.clone(),
+            config: self.config(),
+            now,
+            first_dirty,
+            first_uncleanable,
+            dirty_from: (dirty_index, located.map_or(dirty.size_bytes(), |batch| batch.position)),
+            sources,
+            aborted_later: self.aborted_behind(limit, first_uncleanable)?,
+            producers: ProducersLast::of(&self.producers),
+        })
+    }
+
+    fn source(&self, index: usize) -> Result<Source, StorageError> {
+        let segment = &self.segments[index];
+        let known = segment.aborted_count(&self.place, self.config.index_interval_bytes)?;
+        // A transaction index that nobody has checked yet is checked now, from the batches.
+        let aborted_count = known.map_or_else(|| Ok::<_, StorageError>(self.aborted_in(index)?.len()), Ok)?;
+        Ok(Source {
+            base_offset: segment.base_offset(),
+            size_bytes: segment.size_bytes(),
+            end_offset: self.segment_end(index),
+            created_at: segment.created_at(),
+            aborted_count,
+        })
+    }
+
+    /// The aborted transactions with records below `up_to`, where the segment `index` begins, and their marker in it or later.
+    fn aborted_behind(&self, index: usize, up_to: Offset) -> Result<Vec<AbortedTransaction>, StorageError> {
+        let mut found = Vec::new();
+        for index in index..self.segments.len() {
+            for transaction in self.aborted_in(index)? {
+                if transaction.first_offset < up_to {
+                    found.push(transaction);
+                }
+                if transaction.last_stable_offset >= up_to {
+                    return Ok(found);
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// Puts a group that was copied in the place of its sources. Kafka's order, each step durable before the next relies on it:
+    ///
+    /// 1. the files become `.swap`: from here on opening the log finishes what was begun;
+    /// 2. the sources become `.deleted`;
+    /// 3. the new files get their final names.
+    ///
+    /// An error before 1 is done leaves the log as it was; after it the log goes offline and is finished when it is opened again.
+    pub(crate) fn install_cleaned(&mut self, group: CleanedGroup) -> Result<(), CleaningError> {
+        let cleaned = self.place.in_phase(Phase::Cleaned);
+        let base_offset = group.segment.base_offset();
+        let Some(first) = self.index_of(&group) else {
+            Segment::remove_files(&cleaned, base_offset)?;
+            return Err(CleaningError::Changed);
+        };
+        if let Err(error) = self.announce_swap(base_offset) {
+            return Err(error.into());
+        }
+        if let Err(error) = self.finish_swap(first, group) {
+            self.fail(&format!("swapping in a cleaned segment stopped half way: {error}"));
+            return Err(error.into());
+        }
+        Ok(())
+    }
+
+    /// The first of a group's sources, if all of them are there, as they were, and nothing speaks against replacing them.
+    fn index_of(&self, group: &CleanedGroup) -> Option<usize> {
+        if !self.cleaning.is_this(&group.lease) || self.refuse_unless_writable().is_err() || !self.config.cleanup_policy.compact {
+            return None;
+        }
+        let first = self.segments.binary_search_by_key(&group.segment.base_offset(), Segment::base_offset).ok()?;
+        let there = self.segments.get(first..first + group.sources.len()).filter(|_| first + group.sources.len() < self.segments.len())?;
+        let same = there
+            .iter()
+            .zip(&group.sources)
+            .all(|(segment, source)| (segment.base_offset(), segment.size_bytes()) == (source.base_offset, source.size_bytes));
+        same.then_some(first)
+    }
+
+    /// The names `.cleaned` become `.swap`, that of the `.log` last.
+    fn announce_swap(&mut self, base_offset: Offset) -> Result<(), StorageError> {
+        let (cleaned, swap) = (self.place.in_phase(Phase::Cleaned), self.place.in_phase(Phase::Swap));
+        let mut kinds = FileKind::COMPANIONS.into_iter().chain([FileKind::Log]);
+        let renamed = kinds.try_for_each(|kind| {
+            let is_there = self.place.rename(&cleaned.path(base_offset, kind), &swap.path(base_offset, kind))?;
+            assert!(is_there || kind != FileKind::Log, "the segment that the cleaner made is there");
+            Ok::<_, StorageError>(())
+        });
+        self.dir_changes += 1;
+        if let Err(error) = renamed {
+            // Were one of these names found after a crash, when the log is no longer what it is now, it would be taken at its word.
+            let undone = Segment::remove_files(&swap, base_offset)
+                .and_then(|()| self.place.sync_dir())
+                .and_then(|()| Segment::remove_files(&cleaned, base_offset));
+            if let Err(undone) = undone {
+                self.fail(&format!("a swap could not be undone: {undone}"));
+            }
+            return Err(error);
+        }
+        self.place.sync_dir().inspect_err(|error| self.fail(&format!("nobody knows whether a swap was begun: {error}")))
+    }
+
+    fn finish_swap(&mut self, first: usize, group: CleanedGroup) -> Result<(), StorageError> {
+        let CleanedGroup { sources, mut segment, seal, .. } = group;
+        let base_offset = segment.base_offset();
+        let newest_snapshot = self.snapshots.last().copied();
+        // In memory first: an error from here on is not undone.
+        segment.seal();
+        let removed: Vec<Segment> = self.segments.splice(first..first + sources.len(), [segment]).collect();
+        for old in &removed {
+            self.retire(old)?;
+            if old.base_offset() != base_offset && Some(old.base_offset()) != newest_snapshot {
+                self.retire_file(old.base_offset(), FileKind::Snapshot)?;
+                self.snapshots.retain(|snapshot| *snapshot != old.base_offset());
+            }
+        }
+        // None of these may come back beside the final names.
+        self.place.sync_dir()?;
+        let swap = self.place.in_phase(Phase::Swap);
+        for kind in [FileKind::Log].into_iter().chain(FileKind::COMPANIONS) {
+            self.place.rename(&swap.path(base_offset, kind), &self.place.path(base_offset, kind))?;
+        }
+        self.dir_changes += 1;
+        self.place.sync_dir()?;
+        self.dir_changes_synced = self.dir_changes;
+        self.seal_cleaned(first, seal.as_deref());
+        Ok(())
+    }
+
+    /// Only a cache: without it the companions are judged by plausibility.
+    fn seal_cleaned(&self, index: usize, seal: Option<&str>) {
+        let Some(seal) = seal else { return };
+        let bases: Vec<Offset> = self.segments.iter().map(Segment::base_offset).collect();
+        let ends_early = || {
+            let next = self.segments[index].next_offset(&self.place, self.config.index_interval_bytes);
+            next.is_ok_and(|next| next < self.segment_end(index))
+        };
+        let mut sealed = append_seal(&self.place, seal).and_then(|()| tidy_seals(&self.place, &bases));
+        if ends_early() {
+            // The gap was there before; that it is no loss is what the line is for.
+            sealed = sealed.and_then(|()| sync_seals(&self.place));
+        }
+        if let Err(error) = sealed {
+            tracing::debug!(log = %self.id, %error, "a cleaned segment has no seal");
+        }
     }
 }
 

@@ -36,6 +36,7 @@ pub use types::{
 };
 
 use crate::batch::BatchHeader;
+use crate::cleaner::Lease;
 use crate::producer::ProducerStates;
 use crate::segment::{OpenFile, Place, RollRules, Segment, tidy_seals};
 use crate::{EpochEntry, LeaderEpoch, LeaderEpochCache, LogId, Millis, Offset, StorageError};
@@ -66,6 +67,8 @@ pub struct PartitionLog {
     /// Rises when files that a flush plan may name are cut or deleted.
     generation: u64,
     retired: Vec<Retired>,
+    /// Held by the cleaner while a pass is under way.
+    cleaning: Lease,
 }
 
 /// What a log still does.
@@ -200,6 +203,7 @@ impl PartitionLog {
         if !self.is_offline() {
             tracing::error!(log = %self.id, reason, "the log goes offline");
             self.health = Health::Offline(reason.to_owned());
+            self.cleaning.revoke();
         }
     }
 

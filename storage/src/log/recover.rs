@@ -14,9 +14,10 @@ use std::sync::Arc;
 
 use super::types::{AbortedTransaction, Corruption, OpenOptions, RecoveryReport};
 use super::{Health, LogConfig, Offsets, PartitionLog};
-use crate::disk::Disk;
+use crate::cleaner::Lease;
+use crate::disk::{Disk, OpenMode};
 use crate::producer::ProducerStates;
-use crate::segment::{FileKind, Phase, Place, Segment, file_name, parse_file_name};
+use crate::segment::{FileKind, Phase, Place, Scan, ScanError, Segment, file_name, parse_file_name};
 use crate::{LeaderEpochCache, LogId, Millis, Offset, StorageError};
 
 impl PartitionLog {
@@ -30,7 +31,7 @@ impl PartitionLog {
     ) -> Result<(Self, RecoveryReport), StorageError> {
         let dir = root.join(id.directory_name());
         disk.create_dir_all(&dir).map_err(|source| StorageError::io("create", &dir, source))?;
-        let place = Place { disk, dir };
+        let place = Place::new(disk, dir);
         let mut report = RecoveryReport::default();
         let FoundFiles { mut segments, mut snapshots } = find_files(&place, how.now)?;
         if segments.is_empty() {
@@ -61,7 +62,7 @@ impl PartitionLog {
     /// Makes the log in the new, empty directory `root/<topic>-<partition>`. Nothing is synced; [`PartitionLog::sync_creation`] does
     /// it, or a sync of the whole disk.
     pub fn create(disk: Arc<dyn Disk>, root: &Path, id: LogId, config: Arc<LogConfig>, now: Millis) -> Result<Self, StorageError> {
-        let place = Place { disk, dir: root.join(id.directory_name()) };
+        let place = Place::new(disk, root.join(id.directory_name()));
         let segment = Segment::create(&place, Offset(0), now)?;
         segment.release_file();
         let epochs = LeaderEpochCache::new(&place.dir);
@@ -101,6 +102,7 @@ impl PartitionLog {
             dir_changes_synced: 0,
             generation: 0,
             retired: Vec::new(),
+            cleaning: Lease::default(),
             config,
         }
     }
@@ -357,53 +359,71 @@ impl PartitionLog {
     }
 }
 
-/// Kafka's three passes over what the cleaner and deletions may have left behind, safe to repeat after a crash at any point.
+/// What the cleaner and deletions may have left behind, finished or undone as Kafka does it; safe to repeat after a crash at any point.
+///
+/// Each step is durable before the next: a swap that was undone must not be found again when the log has changed, and what was replaced
+/// must not be found beside what took its place.
 fn finish_interrupted_work(place: &Place) -> Result<(), StorageError> {
     let list = || place.disk.list(&place.dir).map_err(|source| StorageError::io("list", &place.dir, source));
-    let mut cleaned_min: Option<Offset> = None;
+    let mut cleaned = Vec::new();
     let mut swapped = Vec::new();
     for entry in list()? {
-        let path = place.dir.join(&entry.name);
         match parse_file_name(&entry.name) {
-            Some((_, _, Some(Phase::Deleted))) => place.remove(&path)?,
-            Some((base_offset, _, Some(Phase::Cleaned))) => {
-                cleaned_min = Some(cleaned_min.map_or(base_offset, |min| min.min(base_offset)));
-                place.remove(&path)?;
-            }
+            Some((_, _, Some(Phase::Deleted))) => place.remove(&place.dir.join(&entry.name))?,
+            Some((base_offset, _, Some(Phase::Cleaned))) => cleaned.push((base_offset, entry.name)),
             Some((base_offset, kind, Some(Phase::Swap))) => swapped.push((base_offset, kind, entry.name)),
             _ => {}
         }
     }
-    // A swap that comes after an unfinished cleaned file belongs to an unfinished split: its source is still there.
+    // A swap at or behind a file that is still half made was not announced to its end (or is part of an unfinished split, by Kafka): its
+    // sources are all there.
+    let cleaned_min = cleaned.iter().map(|(base_offset, _)| *base_offset).min();
     let (unfinished, swapped): (Vec<_>, Vec<_>) =
         swapped.into_iter().partition(|(base_offset, ..)| cleaned_min.is_some_and(|min| *base_offset >= min));
-    for (_, _, name) in unfinished {
-        place.remove(&place.dir.join(name))?;
+    if !unfinished.is_empty() {
+        unfinished.iter().try_for_each(|(_, _, name)| place.remove(&place.dir.join(name)))?;
+        place.sync_dir()?;
+    }
+    if !cleaned.is_empty() {
+        cleaned.iter().try_for_each(|(_, name)| place.remove(&place.dir.join(name)))?;
+        place.sync_dir()?;
+    }
+    if swapped.is_empty() {
+        return Ok(());
     }
     // The sources of a finished swap lie in the offset ranges of the swapped logs.
     let mut ranges = Vec::new();
-    for (base_offset, kind, name) in &swapped {
-        if *kind == FileKind::Log {
-            let path = place.dir.join(name);
-            let file = place.open(&path, crate::disk::OpenMode::Read)?;
-            let size_bytes = file.len().map_err(|source| StorageError::io("read", &path, source))?;
-            let mut scan = crate::segment::Scan::new(place, file, *base_offset, 0, size_bytes);
-            while let Ok(Some(_)) = scan.next_header() {}
-            ranges.push((*base_offset, scan.offset_min()));
-        }
+    for (base_offset, _, name) in swapped.iter().filter(|(_, kind, _)| *kind == FileKind::Log) {
+        ranges.push((*base_offset, end_of_swapped(place, *base_offset, &place.dir.join(name))?));
     }
     for entry in list()? {
         if let Some((base_offset, kind, None)) = parse_file_name(&entry.name)
             && kind != FileKind::Snapshot
-            && ranges.iter().any(|(from, to)| *from <= base_offset && base_offset < *to)
+            && ranges.iter().any(|(from, to)| *from == base_offset || (*from < base_offset && base_offset < *to))
         {
             place.remove(&place.dir.join(&entry.name))?;
         }
     }
+    place.sync_dir()?;
     for (base_offset, kind, name) in &swapped {
         place.rename(&place.dir.join(name), &place.path(*base_offset, *kind))?;
     }
-    Ok(())
+    place.sync_dir()
+}
+
+/// The offset after the last batch.
+fn end_of_swapped(place: &Place, base_offset: Offset, path: &Path) -> Result<Offset, StorageError> {
+    let file = place.open(path, OpenMode::Read)?;
+    let size_bytes = file.len().map_err(|source| StorageError::io("read", path, source))?;
+    let mut scan = Scan::new(place, file, base_offset, 0, size_bytes);
+    loop {
+        match scan.next_header() {
+            Ok(Some(_)) => {}
+            // It was durable before it got this name. Damage is judged where the segments are read.
+            Ok(None) | Err(ScanError::Bad { .. }) => return Ok(scan.offset_min()),
+            Err(ScanError::Disk(error)) => return Err(error),
+        }
+    }
 }
 
 /// What lies in a log's directory.

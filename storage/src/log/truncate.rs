@@ -30,6 +30,7 @@ impl PartitionLog {
 
     fn truncate_within(&mut self, offset: Offset) -> Result<(), StorageError> {
         self.generation += 1;
+        self.cleaning.revoke();
         let kept = self.segments.partition_point(|segment| segment.base_offset() <= offset);
         let removed = self.segments.split_off(kept);
         self.retire_from_the_end(&removed)?;
@@ -60,6 +61,7 @@ impl PartitionLog {
 
     fn restart_at(&mut self, offset: Offset) -> Result<(), StorageError> {
         self.generation += 1;
+        self.cleaning.revoke();
         let known_since = self.segments.last().map_or(Millis(0), Segment::created_at);
         let removed = std::mem::take(&mut self.segments);
         self.retire_from_the_end(&removed)?;
@@ -124,6 +126,7 @@ impl PartitionLog {
         self.advance_log_start_offset(first_kept)?;
         let removed: Vec<Segment> = self.segments.drain(..count).collect();
         self.generation += 1;
+        self.cleaning.revoke();
         self.recovery_point = self.recovery_point.max(first_kept);
         let mut outcome = Ok(());
         for segment in &removed {
@@ -157,7 +160,7 @@ impl PartitionLog {
     }
 
     /// Renames a segment's files to `.deleted`.
-    fn retire(&mut self, segment: &Segment) -> Result<(), StorageError> {
+    pub(super) fn retire(&mut self, segment: &Segment) -> Result<(), StorageError> {
         for kind in [FileKind::Log].into_iter().chain(FileKind::COMPANIONS) {
             self.retire_file(segment.base_offset(), kind)?;
         }
@@ -165,12 +168,14 @@ impl PartitionLog {
         Ok(())
     }
 
-    fn retire_file(&mut self, base_offset: Offset, kind: FileKind) -> Result<(), StorageError> {
+    pub(super) fn retire_file(&mut self, base_offset: Offset, kind: FileKind) -> Result<(), StorageError> {
         let from = self.place.path(base_offset, kind);
         let mut to = from.clone().into_os_string();
         to.push(Phase::Deleted.suffix());
         let to = std::path::PathBuf::from(to);
         if self.place.rename(&from, &to)? {
+            // The cleaner may have put another file there a moment ago.
+            self.retired.retain(|retired| retired.path != to);
             self.retired.push(Retired { path: to, remove_at: None });
             self.dir_changes += 1;
         }

@@ -100,8 +100,17 @@ impl Segment {
     /// Ends the segment, or makes it fit to be left: the largest timestamp goes to the time index, all companions are written whole.
     /// `end_offset` is where the next segment begins. Returns what must be synced besides the `.log`. May be done again.
     pub(crate) fn finish(&mut self, place: &Place, end_offset: Offset, interval_bytes: u32) -> Result<Vec<OpenFile>, StorageError> {
-        self.load_indexes(place, interval_bytes)?;
+        let files = self.write_companions(place, interval_bytes)?;
         let (base_offset, size_bytes) = (self.base_offset, self.size_bytes);
+        if self.inner_mut().transactions.is_some() {
+            seal::write(place, base_offset, Finished { end_offset, log_size_bytes: size_bytes })?;
+        }
+        Ok(files)
+    }
+
+    pub(super) fn write_companions(&mut self, place: &Place, interval_bytes: u32) -> Result<Vec<OpenFile>, StorageError> {
+        self.load_indexes(place, interval_bytes)?;
+        let base_offset = self.base_offset;
         let inner = self.inner_mut();
         let mut files = Vec::with_capacity(3);
         if let Some(indexes) = &mut inner.indexes {
@@ -113,9 +122,6 @@ impl Segment {
             && let Some(file) = transactions.finish(place, base_offset)?
         {
             files.push(OpenFile { path: place.path(base_offset, FileKind::TxnIndex), file });
-        }
-        if inner.transactions.is_some() {
-            seal::write(place, base_offset, Finished { end_offset, log_size_bytes: size_bytes })?;
         }
         Ok(files)
     }

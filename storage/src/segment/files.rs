@@ -86,11 +86,22 @@ pub(crate) fn parse_file_name(name: &str) -> Option<(Offset, FileKind, Option<Ph
 pub(crate) struct Place {
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) dir: PathBuf,
+    /// What the names of the files end with, beyond their kind.
+    phase: Option<Phase>,
 }
 
 impl Place {
+    pub(crate) fn new(disk: Arc<dyn Disk>, dir: PathBuf) -> Self {
+        Self { disk, dir, phase: None }
+    }
+
+    /// The same directory with files of this phase.
+    pub(crate) fn in_phase(&self, phase: Phase) -> Self {
+        Self { phase: Some(phase), ..self.clone() }
+    }
+
     pub(crate) fn path(&self, base_offset: Offset, kind: FileKind) -> PathBuf {
-        self.dir.join(file_name(base_offset, kind))
+        self.dir.join(file_name(base_offset, kind) + self.phase.map_or("", Phase::suffix))
     }
 
     pub(crate) fn open(&self, path: &Path, mode: OpenMode) -> Result<Arc<dyn DiskFile>, StorageError> {
@@ -103,6 +114,14 @@ impl Place {
             Ok(file) => Ok(Some(file)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(source) => Err(StorageError::io("open", path, source)),
+        }
+    }
+
+    /// Bytes of a file; 0 when there is none.
+    pub(crate) fn size_of(&self, path: &Path) -> Result<u64, StorageError> {
+        match self.disk.open(path, OpenMode::Read).and_then(|file| file.len()) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+            size_bytes => size_bytes.map_err(|source| StorageError::io("look at", path, source)),
         }
     }
 

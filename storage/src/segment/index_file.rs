@@ -244,7 +244,7 @@ mod tests {
     /// Ten thousand entries, all but the last in the file alone.
     fn index() -> (Arc<FaultyDisk>, Place, IndexFile<OffsetEntry>) {
         let disk = Arc::new(FaultyDisk::new(1));
-        let place = Place { disk: Arc::clone(&disk) as _, dir: PathBuf::from("/log") };
+        let place = Place::new(Arc::clone(&disk) as _, PathBuf::from("/log"));
         place.disk.create_dir_all(&place.dir).expect("a directory");
         let mut index = IndexFile::empty(Offset(0));
         for number in 0..COUNT {

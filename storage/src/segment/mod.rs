@@ -6,6 +6,7 @@
 //! when to roll, what to keep, or what offsets mean.
 
 mod active;
+mod cleaned;
 mod files;
 mod index_file;
 mod indexes;
@@ -23,10 +24,11 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub(crate) use active::RollRules;
+pub(crate) use cleaned::listed_aborted_transactions;
 pub(crate) use files::{FileKind, OpenFile, Phase, Place, file_name, parse_file_name};
 pub(crate) use read::{SliceError, Sliced, Want};
 pub(crate) use scan::{Located, Scan, ScanError};
-pub(crate) use seal::tidy as tidy_seals;
+pub(crate) use seal::{append as append_seal, sync as sync_seals, tidy as tidy_seals};
 
 use crate::disk::{DiskFile, OpenMode};
 use crate::{Millis, Offset, StorageError};

@@ -104,7 +104,7 @@ impl Segment {
 
     /// How the segment stood when it was finished last; `None` when nobody left word of it.
     pub(crate) fn finished(&self, place: &Place) -> Result<Option<Finished>, StorageError> {
-        seal::finished(place, self.base_offset)
+        seal::finished(place, self.base_offset, self.size_bytes)
     }
 
     /// True when every byte of the `.log` was taken for part of a batch when the indexes were loaded.

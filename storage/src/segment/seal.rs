@@ -3,7 +3,7 @@
 //! One line for each time a segment was finished: `<base offset> <end offset> <log bytes> <index bytes> <index crc> <timeindex
 //! bytes> <timeindex crc> <txnindex bytes> <txnindex crc> <crc>`, decimal, the last number the CRC-32C of the line before its last
 //! blank. The end offset is the next segment's base offset, or the log end offset when there is none.
-//! The newest line for a base offset holds, and only while the `.log` has that size. A segment without a line, a line that cannot be
+//! The newest line for a base offset and a size of the `.log` holds (the cleaner writes segments anew under their old names). A segment without a line, a line that cannot be
 //! read, no file at all: the companions are judged by plausibility, as those of a directory that Kafka wrote.
 
 use std::fmt::Write as _;
@@ -57,9 +57,7 @@ impl Seal {
 
 /// Compares a segment's companions with the newest line about them.
 pub(super) fn check(place: &Place, base_offset: Offset, log_size_bytes: u64) -> Result<Seal, StorageError> {
-    let Some((_, left)) = newest(place, base_offset)?.filter(|(finished, _)| finished.log_size_bytes == log_size_bytes) else {
-        return Ok(Seal::Unknown);
-    };
+    let Some((_, left)) = newest(place, base_offset, Some(log_size_bytes))? else { return Ok(Seal::Unknown) };
     let mut same = [false; 3];
     for ((same, kind), left) in same.iter_mut().zip(FileKind::COMPANIONS).zip(left) {
         *same = print_of(place, base_offset, kind)? == Some(left);
@@ -77,19 +75,25 @@ pub(crate) struct Finished {
     pub(crate) log_size_bytes: u64,
 }
 
-/// What the newest line about a segment says.
-pub(super) fn finished(place: &Place, base_offset: Offset) -> Result<Option<Finished>, StorageError> {
-    Ok(newest(place, base_offset)?.map(|(finished, _)| finished))
+/// What the newest line about a segment of this size says, or else the newest about one of that name.
+pub(super) fn finished(place: &Place, base_offset: Offset, log_size_bytes: u64) -> Result<Option<Finished>, StorageError> {
+    let found = match newest(place, base_offset, Some(log_size_bytes))? {
+        None => newest(place, base_offset, None)?,
+        found => found,
+    };
+    Ok(found.map(|(finished, _)| finished))
 }
 
-fn newest(place: &Place, base_offset: Offset) -> Result<Option<(Finished, [Print; 3])>, StorageError> {
+fn newest(place: &Place, base_offset: Offset, log_size_bytes: Option<u64>) -> Result<Option<(Finished, [Print; 3])>, StorageError> {
     let text = match read_file(&*place.disk, &place.dir.join(SEALS_FILE), FILE_SIZE_BYTES_MAX) {
         Ok(text) => text.unwrap_or_default(),
         Err(StorageError::Corrupt { .. }) => return Ok(None),
         Err(error) => return Err(error),
     };
     let mut lines = text.split(|byte| *byte == b'\n').filter_map(parse);
-    Ok(lines.rfind(|(base, ..)| *base == base_offset).map(|(_, finished, prints)| (finished, prints)))
+    let is_meant = |finished: &Finished| log_size_bytes.is_none_or(|size_bytes| finished.log_size_bytes == size_bytes);
+    let found = lines.rfind(|(base, finished, _)| *base == base_offset && is_meant(finished));
+    Ok(found.map(|(_, finished, prints)| (finished, prints)))
 }
 
 fn parse(line: &[u8]) -> Option<(Offset, Finished, [Print; 3])> {
@@ -110,17 +114,36 @@ fn parse(line: &[u8]) -> Option<(Offset, Finished, [Print; 3])> {
 
 /// Adds a line about a segment whose companions have just been written whole.
 pub(super) fn write(place: &Place, base_offset: Offset, finished: Finished) -> Result<(), StorageError> {
+    match line(place, base_offset, finished)? {
+        Some(line) => append(place, &line),
+        None => Ok(()),
+    }
+}
+
+/// What [`write`] would add.
+pub(super) fn line(place: &Place, base_offset: Offset, finished: Finished) -> Result<Option<String>, StorageError> {
     let mut line = format!("{base_offset} {} {}", finished.end_offset, finished.log_size_bytes);
     for kind in FileKind::COMPANIONS {
-        let Some(Print { size_bytes, crc }) = print_of(place, base_offset, kind)? else { return Ok(()) };
+        let Some(Print { size_bytes, crc }) = print_of(place, base_offset, kind)? else { return Ok(None) };
         let _ = write!(line, " {size_bytes} {crc}");
     }
     let _ = write!(line, " {}", crc32c::crc32c(line.as_bytes()));
+    Ok(Some(line))
+}
+
+/// Adds a line.
+pub(crate) fn append(place: &Place, line: &str) -> Result<(), StorageError> {
     let path = place.dir.join(SEALS_FILE);
     let file = place.open(&path, OpenMode::Create)?;
     // A line of its own, even behind one that was cut short.
     let written = file.len().and_then(|end| file.write_all_at(&[b"\n", line.as_bytes(), b"\n"], end));
     written.map_err(|source| StorageError::io("write", path, source))
+}
+
+/// Makes the lines durable.
+pub(crate) fn sync(place: &Place) -> Result<(), StorageError> {
+    let path = place.dir.join(SEALS_FILE);
+    place.open(&path, OpenMode::ReadWrite)?.sync().map_err(|source| StorageError::io("sync", path, source))
 }
 
 /// Drops the lines about segments that are no more, once they are many.
@@ -159,7 +182,7 @@ mod tests {
     #[test]
     fn a_changed_companion_breaks_the_seal_and_a_grown_log_voids_it() {
         let dir = tempfile::tempdir().expect("a temporary directory");
-        let place = Place { disk: Arc::new(RealDisk), dir: dir.path().to_owned() };
+        let place = Place::new(Arc::new(RealDisk), dir.path().to_owned());
         let base = Offset(70);
         assert_eq!(check(&place, base, 100).expect("read"), Seal::Unknown);
         std::fs::write(place.path(base, FileKind::OffsetIndex), b"01234567").expect("written");
@@ -173,13 +196,16 @@ mod tests {
         assert_eq!(check(&place, base, 100).expect("read"), Seal::Broken { transactions_intact: false });
         write(&place, base, sized(100)).expect("sealed again");
         assert_eq!(check(&place, base, 100).expect("read"), Seal::Intact { transactions_intact: true }, "the newest line holds");
-        assert_eq!(finished(&place, base).expect("read"), Some(sized(100)));
+        write(&place, base, sized(70)).expect("another of that name");
+        assert_eq!(check(&place, base, 100).expect("read"), Seal::Intact { transactions_intact: true }, "the line of that size holds");
+        assert_eq!(finished(&place, base, 100).expect("read"), Some(sized(100)));
+        assert_eq!(finished(&place, base, 99).expect("read"), Some(sized(70)), "the newest");
     }
 
     #[test]
     fn a_damaged_line_says_nothing() {
         let dir = tempfile::tempdir().expect("a temporary directory");
-        let place = Place { disk: Arc::new(RealDisk), dir: dir.path().to_owned() };
+        let place = Place::new(Arc::new(RealDisk), dir.path().to_owned());
         write(&place, Offset(0), sized(5)).expect("sealed");
         let path = dir.path().join(SEALS_FILE);
         let whole = std::fs::read(&path).expect("read");
@@ -194,7 +220,7 @@ mod tests {
     #[test]
     fn old_lines_are_dropped_when_there_are_many() {
         let dir = tempfile::tempdir().expect("a temporary directory");
-        let place = Place { disk: Arc::new(RealDisk), dir: dir.path().to_owned() };
+        let place = Place::new(Arc::new(RealDisk), dir.path().to_owned());
         for size in 0..30 {
             write(&place, Offset(size % 3), sized(size as u64)).expect("sealed");
         }

@@ -25,6 +25,10 @@ impl Transactions {
         Self { written_count: count, waiting: Vec::new() }
     }
 
+    pub(super) fn count(&self) -> usize {
+        self.written_count + self.waiting.len()
+    }
+
     fn write(&mut self, place: &Place, base_offset: Offset) -> Result<(), StorageError> {
         if !self.waiting.is_empty() {
             txn_index::append(place, base_offset, self.written_count, &self.waiting)?;

@@ -1,6 +1,7 @@
 //! Stories of one log on real files.
 
 mod appending;
+mod cleaning;
 mod companions;
 mod faults;
 mod lookup;
