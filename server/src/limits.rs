@@ -33,6 +33,9 @@ pub const HTTP_HEAD_BYTES_MAX: usize = 16 * 1024;
 /// Header lines of such a request. More: refused.
 pub const HTTP_HEADERS_MAX: usize = 64;
 
+/// Committed offsets in one scrape, at about a hundred bytes each. Reached: the others are left out, and the scrape says so.
+pub const TOLD_OFFSETS_MAX: usize = 200_000;
+
 /// How long a reactor may leave a new task alone before `/livez` says that it is stuck.
 pub const LIVE_WITHIN: Duration = Duration::from_secs(2);
 

@@ -2,8 +2,7 @@
 //!
 //! A group that only has offsets needs no entry anywhere: it is an empty classic group without a protocol type as long as it has them.
 
-use super::GroupEffects;
-use super::classic::{self, ClassicGroup};
+use super::classic::{self, ClassicGroup, ClassicState};
 use super::consumer;
 use super::consumer::commit::{CommitCheck, Committer};
 use super::consumer::state::ConsumerGroup;
@@ -11,6 +10,7 @@ use super::hard::Hard;
 use super::names::GroupId;
 use super::records::GroupRecord;
 use super::soft::Soft;
+use super::{GroupEffects, GroupSummary};
 use crate::timers::Millis;
 use kafka_protocol::ResponseError;
 use std::ops::Bound;
@@ -47,7 +47,16 @@ pub(super) fn next(hard: &Hard, soft: &Soft, last: Option<&GroupId>) -> Option<G
 
 /// All groups in order.
 pub(super) fn all<'a>(hard: &'a Hard, soft: &'a Soft) -> impl Iterator<Item = (GroupId, Group<'a>)> {
-    let ids = std::iter::successors(next(hard, soft, None), |last| next(hard, soft, Some(last)));
+    all_after(hard, soft, None)
+}
+
+/// All groups after `last`, in order.
+pub(super) fn all_after<'a>(
+    hard: &'a Hard,
+    soft: &'a Soft,
+    last: Option<&GroupId>,
+) -> impl Iterator<Item = (GroupId, Group<'a>)> + use<'a> {
+    let ids = std::iter::successors(next(hard, soft, last), |last| next(hard, soft, Some(last)));
     ids.filter_map(|id| find(hard, soft, &id).map(|group| (id, group)))
 }
 
@@ -103,6 +112,16 @@ impl<'a> Group<'a> {
             Self::Classic(group) => group.retention_begins(committed_at),
             Self::Consumer(_) | Self::Simple => Some(committed_at),
         }
+    }
+
+    /// The group in short.
+    pub(super) fn summary(self, id: GroupId) -> GroupSummary {
+        let (group_type, state, members) = match self {
+            Self::Consumer(group) => ("consumer", group.state().name(), group.members().len()),
+            Self::Classic(group) => ("classic", group.state().name(), group.members().len()),
+            Self::Simple => ("classic", ClassicState::Empty.name(), 0),
+        };
+        GroupSummary { id, group_type, state, members }
     }
 
     /// Whether it has no members.

@@ -96,6 +96,19 @@ pub enum GroupReply {
     DeleteGroup(DeletableGroupResult),
 }
 
+/// A group in short, for whoever counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupSummary {
+    /// Its id.
+    pub id: GroupId,
+    /// `classic` or `consumer`, as ListGroups says it.
+    pub group_type: &'static str,
+    /// Its state, as ListGroups says it.
+    pub state: &'static str,
+    /// How many members it has.
+    pub members: usize,
+}
+
 /// One partition of `__consumer_offsets`.
 #[derive(Debug)]
 pub struct GroupShard {
@@ -218,6 +231,11 @@ impl GroupShard {
         last: Option<OffsetTarget<'_>>,
     ) -> impl Iterator<Item = (OffsetTarget<'a>, CommittedOffset<'a>)> {
         self.hard.offsets.iter_after(last)
+    }
+
+    /// The groups after this one, in order, for whoever takes them page by page.
+    pub fn groups_after(&self, last: Option<&GroupId>) -> impl Iterator<Item = GroupSummary> {
+        kind::all_after(&self.hard, &self.soft, last).map(|(id, group)| group.summary(id))
     }
 
     /// What a group has committed for a partition.

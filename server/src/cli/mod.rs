@@ -10,6 +10,7 @@ mod logging;
 use crate::Broker;
 use crate::clock::Stopwatch;
 use crate::config::{self, Config, ConfigError};
+use crate::metrics;
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use logging::LogFormat;
@@ -39,6 +40,12 @@ enum Command {
     /// Explain the configuration.
     Config {
         /// Print every key as Markdown.
+        #[arg(long, required = true)]
+        docs: bool,
+    },
+    /// Explain the metrics.
+    Metrics {
+        /// Print every metric as Markdown.
         #[arg(long, required = true)]
         docs: bool,
     },
@@ -81,6 +88,7 @@ pub fn run() -> ExitCode {
         None => start(&arguments.start, since_start),
         Some(Command::Start(start_arguments)) => start(&start_arguments, since_start),
         Some(Command::Config { .. }) => print(&config::markdown()),
+        Some(Command::Metrics { .. }) => print(&metrics::markdown()),
         Some(Command::Health { bootstrap }) => health::check(&bootstrap),
     };
     match done {

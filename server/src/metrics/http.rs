@@ -36,11 +36,13 @@ pub(super) struct Answers {
     window: Arc<Window>,
     detail: Detail,
     places: Arc<Semaphore>,
+    /// Held by the one scrape that looks.
+    turn: Arc<Semaphore>,
 }
 
 impl Answers {
     pub(super) fn new(watched: Arc<OnceLock<Watched>>, window: Arc<Window>, detail: Detail) -> Self {
-        Self { watched, window, detail, places: Arc::new(Semaphore::new(limits::HTTP_CONNECTIONS_MAX)) }
+        Self { watched, window, detail, places: Arc::new(Semaphore::new(limits::HTTP_CONNECTIONS_MAX)), turn: Arc::new(Semaphore::new(1)) }
     }
 
     async fn answer(&self, request: &Request<Incoming>) -> Response<Text> {
@@ -50,7 +52,7 @@ impl Answers {
             return refusal;
         }
         match request.uri().path() {
-            "/metrics" => self.metrics(request.headers()),
+            "/metrics" => self.metrics(request.headers()).await,
             "/livez" => verdict(health::live(self.watched.get()).await),
             "/readyz" => verdict(health::ready(self.watched.get())),
             "/" => plain(StatusCode::OK, PATHS.to_owned()),
@@ -58,14 +60,30 @@ impl Answers {
         }
     }
 
-    fn metrics(&self, headers: &HeaderMap) -> Response<Text> {
-        let Some(watched) = self.watched.get() else {
+    async fn metrics(&self, headers: &HeaderMap) -> Response<Text> {
+        let Some(snapshot) = self.snapshot().await else {
             return plain(StatusCode::SERVICE_UNAVAILABLE, "starting\n".to_owned());
         };
         let asks_for_open = headers.get_all(ACCEPT).iter().any(|accept| accept.to_str().is_ok_and(Format::is_open_asked_for));
         let format = if asks_for_open { Format::OpenMetrics } else { Format::Prometheus };
-        let pieces = Pieces::new(Snapshot::take(watched, &self.window, self.detail), format);
+        let pieces = Pieces::new(snapshot, format);
         respond(StatusCode::OK, format.content_type(), Text::Pieces(Box::new(pieces)))
+    }
+}
+
+impl Answers {
+    /// Looks at the broker, one scraper after the other; one that went away while it waited is passed over. It reads logs, for lag in time:
+    /// on a thread of its own, so that probes are answered whatever the disks do.
+    async fn snapshot(&self) -> Option<Snapshot> {
+        self.watched.get()?;
+        let turn = Arc::clone(&self.turn).acquire_owned().await.ok()?;
+        let (watched, window, detail) = (Arc::clone(&self.watched), Arc::clone(&self.window), self.detail);
+        let look = move || {
+            let snapshot = watched.get().map(|watched| Snapshot::take(watched, &window, detail));
+            drop(turn);
+            snapshot
+        };
+        tokio::task::spawn_blocking(look).await.ok()?
     }
 }
 

@@ -8,6 +8,8 @@
 //! `families` has every metric there is, `snapshot` gathers what one scrape tells, `text` writes it, `health` answers the two probes.
 
 mod families;
+mod family;
+mod groups;
 mod health;
 pub(crate) mod histogram;
 mod http;

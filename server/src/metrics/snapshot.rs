@@ -3,6 +3,7 @@
 //! Its size follows the number of partitions and of committed offsets (about a hundred bytes each), and so few connections are served at a
 //! time that a handful of them fit into memory whatever the scrapers do.
 
+use super::groups::Groups;
 use super::process::Process;
 use super::requests::{self, ApiRow, ListenerRow, Software};
 use super::window::{Before, Window};
@@ -11,6 +12,7 @@ use crate::broker::Node;
 use crate::partition::{Figures, Traffic};
 use ottla_coordinator::metadata::TopicName;
 use ottla_coordinator::metadata::image::{MetadataImage, PartitionRegistration};
+use ottla_storage::disk::Space;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -31,8 +33,17 @@ pub(super) struct Snapshot {
     pub(super) apis: Vec<ApiRow>,
     pub(super) listeners: Vec<ListenerRow>,
     pub(super) software: BTreeMap<Software, u64>,
+    pub(super) groups: Groups,
+    pub(super) dirs: Vec<DirRow>,
     /// Some minutes ago.
     pub(super) before: Before,
+}
+
+/// A log directory that can be asked.
+#[derive(Debug)]
+pub(super) struct DirRow {
+    pub(super) path: String,
+    pub(super) space: Space,
 }
 
 /// One topic.
@@ -77,6 +88,12 @@ impl PartitionRow {
     }
 }
 
+fn dirs_of(node: &Node) -> Vec<DirRow> {
+    let manager = node.published.registry.manager();
+    let online = manager.dirs().iter().filter(|dir| dir.offline_reason().is_none());
+    online.filter_map(|dir| Some(DirRow { path: dir.path().to_string_lossy().into_owned(), space: manager.space(dir).ok()? })).collect()
+}
+
 impl Snapshot {
     /// Copies everything a scrape of this detail needs.
     pub(super) fn take(watched: &Watched, window: &Window, detail: Detail) -> Self {
@@ -91,6 +108,8 @@ impl Snapshot {
             before: window.before(watched),
             apis: requests::rows_of(&watched.tallies),
             listeners: requests::listeners_of(&watched.listeners, &watched.tallies),
+            groups: Groups::look(&node, detail),
+            dirs: dirs_of(&node),
             software: requests::software_of(&watched.tallies),
             image: Arc::clone(&image),
             node,
@@ -104,11 +123,13 @@ impl Snapshot {
         // A partition that goes away meanwhile is counted once: among those that are here, or among those that were.
         let gone = registry.traffic_of_gone();
         self.traffic = *gone;
+        let (now_ms, timeout_ms_max) =
+            (self.node.clock.now_ms(), i64::from(self.node.dynamic.effective(&self.image).transaction_max_timeout_ms()));
         for topic in self.image.topics().iter() {
             let (at, first) = (self.topics.len(), self.partitions.len());
             let mut traffic = Traffic::default();
             for (index, registration) in &topic.partitions {
-                let here = registry.get(topic.id.0, *index).map(|partition| partition.figures());
+                let here = registry.get(topic.id.0, *index).map(|partition| partition.figures(now_ms, timeout_ms_max));
                 if let Some(figures) = &here {
                     traffic.add(&figures.traffic);
                 }
@@ -122,6 +143,11 @@ impl Snapshot {
     /// The partitions of one topic.
     pub(super) fn partitions_of(&self, topic: &TopicRow) -> &[PartitionRow] {
         self.partitions.get(topic.first..topic.first + topic.count).unwrap_or_default()
+    }
+
+    /// Topics and groups are told one by one.
+    pub(super) fn tells_topics(&self) -> bool {
+        self.detail >= Detail::Topic
     }
 
     /// How many partitions are so.

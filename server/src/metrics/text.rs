@@ -1,6 +1,7 @@
 //! Prometheus' text format 0.0.4, and OpenMetrics 1.0 for those who ask for it, made piece by piece.
 
-use super::families::{FAMILIES, Family, Kind};
+use super::families;
+use super::family::{Family, Kind};
 use super::snapshot::Snapshot;
 use bytes::{Bytes, BytesMut};
 use std::fmt::{self, Display, Write};
@@ -35,14 +36,17 @@ impl Format {
 pub(super) struct Pieces {
     snapshot: Snapshot,
     format: Format,
-    family: usize,
+    /// What comes after the current one.
+    families: Box<dyn Iterator<Item = &'static Family> + Send>,
+    current: Option<&'static Family>,
     row: usize,
     ended: bool,
 }
 
 impl Pieces {
     pub(super) fn new(snapshot: Snapshot, format: Format) -> Self {
-        Self { snapshot, format, family: 0, row: 0, ended: false }
+        let mut families = families::all();
+        Self { snapshot, format, current: families.next(), families: Box::new(families), row: 0, ended: false }
     }
 
     /// The next piece; `None` when all is told.
@@ -51,7 +55,7 @@ impl Pieces {
             return None;
         }
         let mut out = BytesMut::with_capacity(PIECE_BYTES + PIECE_BYTES / 8);
-        while let Some(family) = FAMILIES.get(self.family) {
+        while let Some(family) = self.current {
             let rows = family.rows.count(&self.snapshot);
             if self.row == 0 && rows > 0 {
                 head(&mut out, family, self.format);
@@ -63,7 +67,7 @@ impl Pieces {
                     return Some(out.freeze());
                 }
             }
-            self.family += 1;
+            self.current = self.families.next();
             self.row = 0;
         }
         self.ended = true;

@@ -123,7 +123,7 @@ impl Registry {
         self.reconfigure(new, delta, &table);
         {
             let mut gone = self.traffic_of_gone();
-            removed.iter().for_each(|partition| gone.add(&partition.figures().traffic));
+            removed.iter().for_each(|partition| gone.add(&partition.traffic()));
             self.topics.store(Arc::new(table));
         }
         self.delete(&removed);

@@ -1,7 +1,7 @@
 //! What a partition has done, counted where it is done, and the figures that metrics tell of it.
 
 use super::{Offsets, Partition, Role, offsets_of};
-use ottla_storage::Offset;
+use ottla_storage::{Millis, Offset};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Counts since the partition was opened; Kafka's BrokerTopicMetrics.
@@ -56,6 +56,8 @@ pub(crate) struct Figures {
     pub(crate) leads: bool,
     pub(crate) offline: bool,
     pub(crate) min_insync_replicas: usize,
+    /// A transaction is open for longer than any may last.
+    pub(crate) late_transaction: bool,
     pub(crate) traffic: Traffic,
 }
 
@@ -78,27 +80,36 @@ impl Partition {
         }
     }
 
+    /// What it did.
+    pub(crate) fn traffic(&self) -> Traffic {
+        self.all_traffic(&self.lock().appended)
+    }
+
+    fn all_traffic(&self, appended: &Traffic) -> Traffic {
+        Traffic {
+            fetch_requests: self.fetched.requests.load(Ordering::Relaxed),
+            failed_fetch_requests: self.fetched.failed.load(Ordering::Relaxed),
+            bytes_out: self.fetched.bytes.load(Ordering::Relaxed),
+            ..*appended
+        }
+    }
+
     /// The figures as they are now.
-    pub(crate) fn figures(&self) -> Figures {
+    pub(crate) fn figures(&self, now_ms: i64, transaction_timeout_ms_max: i64) -> Figures {
         let nowhere =
             Offsets { log_start_offset: Offset(0), high_watermark: Offset(0), last_stable_offset: Offset(0), log_end_offset: Offset(0) };
         let state = self.lock();
         let log = state.log.as_ref();
-        let traffic = Traffic {
-            fetch_requests: self.fetched.requests.load(Ordering::Relaxed),
-            failed_fetch_requests: self.fetched.failed.load(Ordering::Relaxed),
-            bytes_out: self.fetched.bytes.load(Ordering::Relaxed),
-            ..state.appended
-        };
         Figures {
             offsets: log.map_or(nowhere, offsets_of),
             size_bytes: log.map_or(0, |log| log.size_bytes()),
             segments: log.map_or(0, |log| log.segment_count()),
-            producers: log.map_or(0, |log| log.producers().producers().count()),
+            producers: log.map_or(0, |log| log.producers().producer_count()),
             leads: matches!(state.role, Role::Leader { .. }),
             offline: matches!(state.role, Role::Offline { .. }),
             min_insync_replicas: state.config.min_insync_replicas,
-            traffic,
+            late_transaction: log.is_some_and(|log| log.producers().has_late_transaction(Millis(now_ms), transaction_timeout_ms_max)),
+            traffic: self.all_traffic(&state.appended),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! `/metrics`, `/livez` and `/readyz` as a scraper sees them.
 
+mod docs;
+mod groups;
 mod hostile;
 #[path = "../kit/mod.rs"]
 mod kit;
