@@ -3,6 +3,7 @@
 use crate::api::{Dispatcher, FaultHook, RequestObserver};
 use crate::auth::{AllowAll, Authorizer};
 use crate::background::{Background, Errands};
+use crate::cleaner::Cleaner;
 use crate::clock::Clock;
 use crate::config::{Advertised, Config};
 use crate::coordinators::controller::Controller;
@@ -111,6 +112,7 @@ pub struct Node {
     pub(crate) late_transactions: LateTransactions,
     pub(crate) dynamic: Arc<DynamicConfig>,
     pub(crate) errands: Errands,
+    pub(crate) cleaner: Cleaner,
     pub(crate) published: Arc<Published>,
     /// Listeners whose clients are told the address they came in on.
     pub(crate) of_connection: Vec<Arc<str>>,
@@ -305,6 +307,7 @@ impl Broker {
             published,
             dynamic,
             errands,
+            cleaner: Cleaner::default(),
             of_connection: listeners_of_connection(&config),
             stopping: AtomicBool::new(false),
             config: Arc::clone(&config),
@@ -370,6 +373,7 @@ impl Broker {
         }
         reactors.stop();
         background.stop();
+        node.cleaner.stop();
         node.controller.stop();
         let metadata = controller_thread.join().ok();
         if metadata.is_none() {

@@ -13,7 +13,7 @@ pub(crate) fn write(node: &Node) {
 }
 
 /// Writes where every log starts.
-pub(super) fn write_log_start_offsets(node: &Node) {
+pub(crate) fn write_log_start_offsets(node: &Node) {
     write_log_start_offsets_of(node, offsets(node));
 }
 

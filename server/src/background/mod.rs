@@ -89,7 +89,7 @@ impl Background {
     }
 }
 
-fn run(node: &Node, inbox: &Receiver<Moved>) {
+fn run(node: &Arc<Node>, inbox: &Receiver<Moved>) {
     let mut rounds = Rounds::new(node);
     loop {
         let wait = if rounds.retained.is_empty() { TICK } else { Duration::ZERO };
@@ -161,7 +161,7 @@ impl Rounds {
         }
     }
 
-    fn tick(&mut self, node: &Node) {
+    fn tick(&mut self, node: &Arc<Node>) {
         let set_by_ms = node.clock.was_set_by(&self.before);
         self.before = node.clock.moment();
         if set_by_ms.abs() >= CLOCK_SET_MS {
@@ -193,13 +193,18 @@ impl Rounds {
         if self.transactions.due(now_ms) {
             stuck::warn_of_late(node);
         }
+        retention::remove_deleted_files(node);
         self.retain(node, now_ms);
+        node.cleaner.adjust(node);
     }
 
     /// Begins a round of retention when one is due, and goes on with it for a while.
     fn retain(&mut self, node: &Node, now_ms: i64) {
         if self.retention.due(now_ms) && self.retained.is_empty() {
-            self.retained = node.published.registry.all().into();
+            let mut logs = node.published.registry.all();
+            // The cleaner looks after its own, and more often.
+            logs.retain(|partition| !partition.is_compacted() || !node.cleaner.is_running());
+            self.retained = logs.into();
         }
         let watch = Stopwatch::start();
         while let Some(partition) = self.retained.pop_front() {

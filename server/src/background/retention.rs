@@ -7,17 +7,24 @@ use crate::partition::Partition;
 use ottla_storage::Millis;
 use std::sync::Arc;
 
-/// Looks at every log once; the number of segments that went.
+/// Looks at every log once, those of the cleaner too, and removes the files of what went long ago; the number of segments that went.
 pub fn enforce(node: &Node) -> usize {
     let removed = node.published.registry.all().iter().map(|partition| enforce_on(node, partition)).sum();
+    remove_deleted_files(node);
     if removed > 0 {
         super::checkpoints::write_log_start_offsets(node);
     }
     removed
 }
 
+/// Removes the files that have waited for `file.delete.delay.ms`.
+pub(super) fn remove_deleted_files(node: &Node) {
+    let now = Millis(node.clock.now_ms());
+    node.published.registry.all().iter().for_each(|partition| partition.remove_deleted_files(now));
+}
+
 /// Looks at one log.
-pub(super) fn enforce_on(node: &Node, partition: &Arc<Partition>) -> usize {
+pub(crate) fn enforce_on(node: &Node, partition: &Arc<Partition>) -> usize {
     match partition.enforce_retention(Millis(node.clock.now_ms())) {
         Ok(0) => 0,
         Ok(removed) => {

@@ -1,6 +1,6 @@
 //! Typed access to what the broker needs. Each getter is named after its key; names and types are checked by the compiler.
 
-use super::key::Kind::{self, Bool, Class, Int, List, Long, Short, Text};
+use super::key::Kind::{self, Bool, Class, Double, Int, List, Long, Short, Text};
 use super::keys::index_of;
 use super::{Config, Value};
 use crate::limits::Limits;
@@ -187,6 +187,18 @@ impl Config {
         self.flag(const { index_of("log.cleaner.enable", &[Bool]) })
     }
 
+    /// `log.cleaner.io.buffer.load.factor`
+    #[must_use]
+    pub fn log_cleaner_io_buffer_load_factor(&self) -> f64 {
+        self.real(const { index_of("log.cleaner.io.buffer.load.factor", &[Double]) })
+    }
+
+    /// `log.cleaner.io.max.bytes.per.second`
+    #[must_use]
+    pub fn log_cleaner_io_max_bytes_per_second(&self) -> f64 {
+        self.real(const { index_of("log.cleaner.io.max.bytes.per.second", &[Double]) })
+    }
+
     /// `transaction.partition.verification.enable`
     #[must_use]
     pub fn transaction_partition_verification_enable(&self) -> bool {
@@ -318,6 +330,13 @@ impl Config {
         match self.values[index] {
             Value::Number(number) => Some(number),
             _ => None,
+        }
+    }
+
+    fn real(&self, index: usize) -> f64 {
+        match self.values[index] {
+            Value::Real(real) => real,
+            _ => 0.0,
         }
     }
 

@@ -15,7 +15,7 @@ mod tests;
 mod traffic;
 mod waiters;
 
-pub use life::DeleteBefore;
+pub use life::{Cleaning, DeleteBefore};
 pub use role::Role;
 pub(crate) use traffic::{Figures, Traffic};
 pub use waiters::{Waiter, WakeAt};
@@ -27,6 +27,7 @@ use ottla_storage::log::{
 use ottla_storage::producer::{ProducerEntry, UnstableTransaction, VerificationGuard};
 use ottla_storage::{LeaderEpoch, LogId, Millis, Offset, ProducerEpoch, ProducerId, Sequence};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use waiters::Waiters;
 
@@ -45,8 +46,10 @@ pub struct Partition {
     id: LogId,
     state: Mutex<State>,
     fetched: traffic::Fetched,
-    /// Told when no flush runs any more.
-    flushes_ended: Condvar,
+    /// Told when no job runs any more.
+    jobs_ended: Condvar,
+    /// The log is given away as soon as its jobs have ended.
+    leaving: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -61,8 +64,10 @@ struct State {
     shown: [Offset; 3],
     flush_due: bool,
     flush_queued: bool,
-    /// Plans that were handed out and have not come back.
-    flushes_running: u32,
+    /// Whoever works on the log's files by name and without the lock: flushes, retention, removals, the cleaner.
+    jobs_running: u32,
+    /// The cleaner is at it, and wants the segments to stay.
+    cleaning: bool,
     /// When the oldest record came in that no flush covers yet, for `flush.ms`.
     unflushed_since_ms: Option<i64>,
     /// The half of its traffic that is counted under this lock.
@@ -165,11 +170,18 @@ impl Partition {
             shown: [Offset(0); 3],
             flush_due: false,
             flush_queued: false,
-            flushes_running: 0,
+            jobs_running: 0,
+            cleaning: false,
             unflushed_since_ms: None,
             appended: Traffic::default(),
         };
-        Self { id, state: Mutex::new(state), fetched: traffic::Fetched::default(), flushes_ended: Condvar::new() }
+        Self {
+            id,
+            state: Mutex::new(state),
+            fetched: traffic::Fetched::default(),
+            jobs_ended: Condvar::new(),
+            leaving: AtomicBool::new(false),
+        }
     }
 
     /// Which partition this is.
@@ -227,13 +239,14 @@ impl Partition {
 
     /// Takes the log away: the partition is deleted or the broker stops. Parked requests are told to look for the leader again.
     pub fn retire(&self) -> Option<PartitionLog> {
+        self.leaving.store(true, Ordering::SeqCst);
         let mut state = self.lock();
         state.role = Role::Follower { leader: -1, leader_epoch: LeaderEpoch(-1) };
         state.changes += 1;
         state.waiters.wake_all();
         let log = state.log.take();
-        // A flush writes to the log's directory by name, and that name may soon be another log's.
-        drop(self.flushes_ended.wait_while(state, |state| state.flushes_running > 0).unwrap_or_else(PoisonError::into_inner));
+        // A job reaches into the log's directory by name, and that name may soon be another log's.
+        drop(self.jobs_ended.wait_while(state, |state| state.jobs_running > 0).unwrap_or_else(PoisonError::into_inner));
         log
     }
 
@@ -430,6 +443,7 @@ impl Partition {
     pub fn with_log<T>(&self, f: impl FnOnce(&mut PartitionLog) -> T) -> Option<T> {
         let mut state = self.lock();
         let result = state.log.as_mut().map(f);
+        state.follow_log();
         state.advance();
         result
     }
@@ -486,7 +500,7 @@ impl Partition {
         let mut state = self.lock();
         state.flush_queued = false;
         let plan = state.log.as_ref().map(PartitionLog::prepare_flush)?;
-        state.flushes_running += 1;
+        state.jobs_running += 1;
         state.unflushed_since_ms = None;
         Some(plan)
     }
@@ -495,9 +509,9 @@ impl Partition {
     pub fn complete_flush(self: &Arc<Self>, flusher: &flusher::Flusher, plan: FlushPlan, outcome: Result<(), ottla_storage::StorageError>) {
         let mut state = self.lock();
         let state = &mut *state;
-        state.flushes_running -= 1;
-        if state.flushes_running == 0 {
-            self.flushes_ended.notify_all();
+        state.jobs_running -= 1;
+        if state.jobs_running == 0 {
+            self.jobs_ended.notify_all();
         }
         let Some(log) = &mut state.log else { return };
         if let Err(error) = outcome {
@@ -550,6 +564,14 @@ impl State {
         }
         self.changes += 1;
         self.waiters.wake_all();
+    }
+
+    /// A log that went offline takes its partition with it.
+    fn follow_log(&mut self) {
+        let is_offline = self.log.as_ref().is_some_and(PartitionLog::is_offline);
+        if is_offline && !matches!(self.role, Role::Offline { .. }) {
+            self.fail("the log is offline");
+        }
     }
 
     /// Moves the high watermark as far as it may and wakes whoever waited for that.

@@ -26,6 +26,7 @@ struct State {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Guarded {
     Syncs,
+    Names,
     /// Reads of the threads that load coordinators.
     Loads,
 }
@@ -65,6 +66,11 @@ impl GatedDisk {
     /// Open; gates directories whose name contains `directory`.
     pub fn before(directory: &str) -> Self {
         Self::guarding(Guarded::Syncs, directory)
+    }
+
+    /// Open; gates only the syncs of directories themselves.
+    pub fn before_names(directory: &str) -> Self {
+        Self::guarding(Guarded::Names, directory)
     }
 
     /// Open; gates only what coordinators read while they load.
@@ -180,6 +186,9 @@ impl Disk for GatedDisk {
     }
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        if self.0.guarded == Guarded::Names && self.0.guards(Some(dir)) {
+            drop(self.0.pass()?);
+        }
         RealDisk.sync_dir(dir)
     }
 

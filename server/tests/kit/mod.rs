@@ -9,6 +9,7 @@
 mod client;
 mod disks;
 pub mod groups;
+pub mod life;
 mod records;
 pub mod transactions;
 pub mod txn_offsets;

@@ -1,9 +1,11 @@
 //! Behaviours that break real clients (reference/PITFALLS.md), each as a story against a whole broker. Names begin with the row.
 
 mod commits;
+mod compaction;
 mod consumers;
 mod controllers;
 mod damage;
+mod deletions;
 mod durability;
 mod epochs;
 mod fetch;
@@ -16,6 +18,7 @@ mod isolation;
 mod kit;
 mod leaders;
 mod listeners;
+mod log_life;
 mod metadata;
 mod offsets;
 mod produce;

@@ -30,6 +30,7 @@ pub use crate::batch::TimestampType;
 pub use append::TransactionCheck;
 pub use config::{CleanupPolicy, LogConfig, TopicCompression};
 pub use flush::FlushPlan;
+pub use truncate::{FileRemoval, RetentionPlan};
 pub use types::{
     AbortedTransaction, AppendError, AppendInfo, AppendOrigin, Corruption, FileRange, FoundOffset, ListOffset, OpenOptions, ReadError,
     ReadPlan, RecordError, RecoveryReport,
@@ -264,15 +265,6 @@ impl PartitionLog {
         self.unsynced.push((self.unsynced_count, open));
         self.unsynced_count += 1;
         self.dir_changes += 1;
-    }
-
-    /// Makes the names of the log's files durable.
-    fn sync_dir(&mut self) -> Result<(), StorageError> {
-        if self.dir_changes > self.dir_changes_synced {
-            self.place.sync_dir()?;
-            self.dir_changes_synced = self.dir_changes;
-        }
-        Ok(())
     }
 
     fn finish_segment(&mut self, index: usize, end_offset: Offset) -> Result<(), StorageError> {

@@ -2,8 +2,12 @@
 
 use super::retention::{Candidate, Standing, deletable_count};
 use super::{PartitionLog, Retired};
+use crate::disk::Disk;
 use crate::segment::{FileKind, Phase, Segment};
 use crate::{Millis, Offset, StorageError};
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
 
 impl PartitionLog {
     /// Removes every batch that ends at `offset` or later. True when anything was removed.
@@ -90,10 +94,49 @@ impl PartitionLog {
     }
 
     /// Deletes segments that retention no longer asks to keep: they are renamed to `.deleted` now and removed when
-    /// `file.delete.delay.ms` have gone by. Number of segments taken out now.
+    /// `file.delete.delay.ms` have gone by. Number of segments taken out now. With the sync of the directory, unlike the three beats
+    /// that it consists of.
     pub fn enforce_retention(&mut self, now: Millis) -> Result<usize, StorageError> {
-        self.remove_deleted_files(now)?;
+        self.remove_deleted_files(now);
+        match self.prepare_retention(now)? {
+            None => Ok(0),
+            Some(plan) => plan.run().and_then(|()| self.complete_retention(plan)),
+        }
+    }
+
+    /// First beat of retention, under the log's lock: chooses what may go, and begins a new segment if that is all there is. `None`
+    /// when nothing may.
+    pub fn prepare_retention(&mut self, now: Millis) -> Result<Option<RetentionPlan>, StorageError> {
         self.refuse_unless_writable()?;
+        let mut count = self.deletable_count(now)?;
+        if count > 0 && count == self.segments.len() {
+            match self.roll(now) {
+                // A full disk takes no new segment, and the others go all the same.
+                Err(error) if count == 1 => return Err(error),
+                Err(_) => count -= 1,
+                Ok(()) => {}
+            }
+        }
+        let first_kept = match self.segments.get(count).map(Segment::base_offset) {
+            Some(first_kept) if count > 0 => first_kept,
+            _ => return Ok(None),
+        };
+        if self.snapshots.last().is_none_or(|newest| *newest < first_kept) {
+            // What the log will no longer tell of its producers.
+            self.producers.set_end_offset(self.log_end_offset());
+            self.write_snapshot()?;
+        }
+        Ok(Some(RetentionPlan {
+            disk: Arc::clone(&self.place.disk),
+            dir: self.place.dir.clone(),
+            sync_dir: self.dir_changes > self.dir_changes_synced,
+            dir_changes: self.dir_changes,
+            generation: self.generation,
+            first_kept,
+        }))
+    }
+
+    fn deletable_count(&self, now: Millis) -> Result<usize, StorageError> {
         let standing = Standing {
             log_start_offset: self.log_start_offset(),
             high_watermark: self.high_watermark(),
@@ -108,26 +151,23 @@ impl PartitionLog {
                 next_base_offset: self.segments.get(index + 1).map(Segment::base_offset),
             });
         }
-        let count = deletable_count(&candidates, standing, &self.config, now);
-        if count == 0 {
+        Ok(deletable_count(&candidates, standing, &self.config, now))
+    }
+
+    /// Last beat of retention, under the lock again and after [`RetentionPlan::run`] has succeeded: the segments go. None do when the
+    /// log was changed meanwhile; the next retention looks again.
+    pub fn complete_retention(&mut self, plan: RetentionPlan) -> Result<usize, StorageError> {
+        self.refuse_unless_writable()?;
+        let count = self.segments.partition_point(|segment| segment.base_offset() < plan.first_kept);
+        if plan.generation != self.generation || count == self.segments.len() {
             return Ok(0);
         }
-        if count == self.segments.len() {
-            self.roll(now)?;
-        }
-        let Some(first_kept) = self.segments.get(count).map(Segment::base_offset) else { return Ok(0) };
-        if self.snapshots.last().is_none_or(|newest| *newest < first_kept) {
-            // What the log will no longer tell of its producers.
-            self.producers.set_end_offset(self.log_end_offset());
-            self.write_snapshot()?;
-        }
-        // The names of what stays come first, then those of what goes.
-        self.sync_dir()?;
-        self.advance_log_start_offset(first_kept)?;
+        self.dir_changes_synced = self.dir_changes_synced.max(plan.dir_changes);
+        self.advance_log_start_offset(plan.first_kept)?;
         let removed: Vec<Segment> = self.segments.drain(..count).collect();
         self.generation += 1;
         self.cleaning.revoke();
-        self.recovery_point = self.recovery_point.max(first_kept);
+        self.recovery_point = self.recovery_point.max(plan.first_kept);
         let mut outcome = Ok(());
         for segment in &removed {
             outcome = outcome.and(self.retire(segment));
@@ -172,7 +212,7 @@ impl PartitionLog {
         let from = self.place.path(base_offset, kind);
         let mut to = from.clone().into_os_string();
         to.push(Phase::Deleted.suffix());
-        let to = std::path::PathBuf::from(to);
+        let to = PathBuf::from(to);
         if self.place.rename(&from, &to)? {
             // The cleaner may have put another file there a moment ago.
             self.retired.retain(|retired| retired.path != to);
@@ -183,27 +223,77 @@ impl PartitionLog {
     }
 
     /// Removes `.deleted` files whose delay is over. Number of files removed.
-    pub fn remove_deleted_files(&mut self, now: Millis) -> Result<usize, StorageError> {
+    pub fn remove_deleted_files(&mut self, now: Millis) -> usize {
+        let Some(removal) = self.take_deleted_files(now) else { return 0 };
+        let (count, left) = (removal.paths.len(), removal.run());
+        let removed = count - left.len();
+        self.retry_deleted_files(left);
+        removed
+    }
+
+    /// The `.deleted` files whose delay is over, to be removed without the log's lock. The delay of a file begins when this is first
+    /// called after it was renamed.
+    pub fn take_deleted_files(&mut self, now: Millis) -> Option<FileRemoval> {
         let delay_ms = self.config.file_delete_delay_ms;
-        let mut removed = 0;
-        let mut waiting = Vec::new();
-        for mut retired in std::mem::take(&mut self.retired) {
-            let remove_at = *retired.remove_at.get_or_insert(Millis(now.0.saturating_add(delay_ms)));
-            if now < remove_at {
-                waiting.push(retired);
-                continue;
+        let mut due = Vec::new();
+        self.retired.retain_mut(|retired| {
+            let stays = now < *retired.remove_at.get_or_insert(Millis(now.0.saturating_add(delay_ms)));
+            if !stays {
+                due.push(std::mem::take(&mut retired.path));
             }
-            match self.place.remove(&retired.path) {
-                Ok(()) => removed += 1,
-                // Tried again next time, and at the latest when the log is opened.
-                Err(error) => {
-                    tracing::warn!(log = %self.id, %error, "a deleted file stays");
-                    waiting.push(retired);
-                }
-            }
+            stays
+        });
+        (!due.is_empty()).then(|| FileRemoval { disk: Arc::clone(&self.place.disk), paths: due })
+    }
+
+    /// Takes back the files that could not be removed: they are tried again next time, and at the latest when the log is opened.
+    pub fn retry_deleted_files(&mut self, left: Vec<PathBuf>) {
+        self.retired.extend(left.into_iter().map(|path| Retired { path, remove_at: Some(Millis(0)) }));
+    }
+}
+
+/// What has to be durable before retention takes segments out.
+///
+/// Made under the log's lock, run without it, handed back to `complete_retention`.
+#[derive(Debug)]
+pub struct RetentionPlan {
+    disk: Arc<dyn Disk>,
+    dir: PathBuf,
+    sync_dir: bool,
+    dir_changes: u64,
+    generation: u64,
+    first_kept: Offset,
+}
+
+impl RetentionPlan {
+    /// Makes the names of what stays durable, for they come before those of what goes. After an error the caller takes the log offline.
+    pub fn run(&self) -> Result<(), StorageError> {
+        match self.sync_dir {
+            true => self.disk.sync_dir(&self.dir).map_err(|source| StorageError::io("sync directory", &self.dir, source)),
+            false => Ok(()),
         }
-        self.retired = waiting;
-        Ok(removed)
+    }
+}
+
+/// Files that nobody needs any more.
+#[derive(Debug)]
+#[must_use = "the files stay until it has run"]
+pub struct FileRemoval {
+    disk: Arc<dyn Disk>,
+    paths: Vec<PathBuf>,
+}
+
+impl FileRemoval {
+    /// Removes them; those that could not be removed.
+    pub fn run(self) -> Vec<PathBuf> {
+        let fails = |path: &PathBuf| match self.disk.remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                tracing::warn!(path = %path.display(), %error, "a deleted file stays");
+                true
+            }
+            _ => false,
+        };
+        self.paths.into_iter().filter(fails).collect()
     }
 }
 

@@ -20,29 +20,29 @@ pub(super) const KEYS: &[KeyDef] = &[
     key("cordoned.log.dirs", List, "", Medium).per_broker()
         .later("Comma-separated data directories that receive no new partitions; `*` means all."),
     key("log.cleaner.backoff.ms", Long, "15000", Medium).at_least(0).cluster_wide()
-        .later("Milliseconds the cleaner rests when it found nothing to compact."),
+        .doc("Milliseconds the cleaner rests when it found nothing to compact."),
     key("log.cleaner.dedupe.buffer.size", Long, "134217728", Medium).cluster_wide()
-        .later("Bytes of memory for the cleaner's key map, shared by its threads."),
+        .doc("Bytes of memory for the cleaner's key map, shared by its threads."),
     key("log.cleaner.delete.retention.ms", Long, "86400000", Medium).at_least(0).cluster_wide()
-        .later("Milliseconds a tombstone or transaction marker survives compaction, so that slow readers still see it."),
+        .doc("Milliseconds a tombstone or transaction marker survives compaction, so that slow readers still see it."),
     key("log.cleaner.enable", Bool, "true", Medium)
-        .later("Whether compaction runs at all; without it topics with `cleanup.policy=compact` grow forever."),
+        .doc("Whether compaction runs at all; without it topics with `cleanup.policy=compact` grow forever."),
     key("log.cleaner.io.buffer.load.factor", Double, "0.9", Medium).cluster_wide()
-        .later("How full (0 to 1) the cleaner's key map may get before a pass ends."),
+        .doc("How full (0 to 1) the cleaner's key map may get before a pass ends."),
     key("log.cleaner.io.buffer.size", Int, "524288", Medium).at_least(0).cluster_wide()
-        .later("Bytes of the cleaner's read and write buffers, shared by its threads."),
+        .doc("Bytes of the cleaner's read and write buffers, shared by its threads."),
     key("log.cleaner.io.max.bytes.per.second", Double, "1.7976931348623157E308", Medium).cluster_wide()
-        .later("Bytes per second the cleaner may read and write together, on average."),
+        .doc("Bytes per second the cleaner may read and write together, on average."),
     key("log.cleaner.max.compaction.lag.ms", Long, "9223372036854775807", Medium).at_least(1).cluster_wide()
-        .later("Milliseconds after which a record must become eligible for compaction."),
+        .doc("Milliseconds after which a record must become eligible for compaction."),
     key("log.cleaner.min.cleanable.ratio", Double, "0.5", Medium).between_real(0.0, 1.0).cluster_wide()
-        .later("Share (0 to 1) of a log that must be uncompacted before the cleaner takes it up."),
+        .doc("Share (0 to 1) of a log that must be uncompacted before the cleaner takes it up."),
     key("log.cleaner.min.compaction.lag.ms", Long, "0", Medium).at_least(0).cluster_wide()
-        .later("Milliseconds a record stays untouched by compaction."),
+        .doc("Milliseconds a record stays untouched by compaction."),
     key("log.cleaner.threads", Int, "1", Medium).at_least(0).cluster_wide()
-        .later("Threads that compact; 0 stops compaction."),
+        .doc("Threads that compact; 0 stops compaction."),
     key("log.cleanup.policy", List, "delete", Medium).items_of(&["compact", "delete"]).cluster_wide()
-        .later("What happens to old data: `delete` drops old segments, `compact` keeps the last record per key, both do both; empty keeps everything."),
+        .doc("What happens to old data: `delete` drops old segments, `compact` keeps the last record per key, both do both; empty keeps everything."),
     key("log.dir", List, "/tmp/kafka-logs", High).not_empty()
         .doc("Directories for logs; used only when `log.dirs` is not set."),
     key("log.dir.failure.timeout.ms", Long, "30000", Low).at_least(1)
@@ -58,13 +58,13 @@ pub(super) const KEYS: &[KeyDef] = &[
     key("log.flush.scheduler.interval.ms", Long, "9223372036854775807", High)
         .doc("Milliseconds a message may stay in memory only, where `log.flush.interval.ms` is not set; Ottla looks every second."),
     key("log.flush.start.offset.checkpoint.interval.ms", Int, "60000", High).at_least(0)
-        .later("Milliseconds between writes of `log-start-offset-checkpoint`."),
+        .doc("Milliseconds between writes of `log-start-offset-checkpoint`."),
     key("log.index.interval.bytes", Int, "4096", Medium).at_least(0).cluster_wide()
         .doc("Bytes of log between two index entries."),
     key("log.index.size.max.bytes", Int, "10485760", Medium).at_least(4).cluster_wide()
         .doc("Bytes an offset or time index may take; a full index rolls the segment."),
     key("log.initial.task.delay.ms", Long, "30000", Low).at_least(0).internal()
-        .later("Milliseconds after start before retention, flush and checkpoint tasks first run."),
+        .doc("Milliseconds after start before retention first runs."),
     key("log.local.retention.bytes", Long, "-2", Medium).at_least(-2).cluster_wide()
         .no_effect("bytes kept on local disk when tiered storage is on; -2 follows `log.retention.bytes`"),
     key("log.local.retention.ms", Long, "-2", Medium).at_least(-2).cluster_wide()
@@ -78,15 +78,15 @@ pub(super) const KEYS: &[KeyDef] = &[
     key("log.preallocate", Bool, "false", Medium).cluster_wide()
         .later("Whether a new segment file gets its full size at once."),
     key("log.retention.bytes", Long, "-1", High).cluster_wide()
-        .later("Bytes a partition may take before its oldest segments go; -1 sets no bound."),
+        .doc("Bytes a partition may take before its oldest segments go; -1 sets no bound."),
     key("log.retention.check.interval.ms", Long, "300000", Medium).at_least(1)
-        .later("Milliseconds between looks for segments that retention allows to delete."),
+        .doc("Milliseconds between looks for segments that retention allows to delete."),
     key("log.retention.hours", Int, "168", High)
-        .later("Hours data is kept; -1 for ever. Used when neither `log.retention.minutes` nor `log.retention.ms` is set."),
+        .doc("Hours data is kept; -1 for ever. Used when neither `log.retention.minutes` nor `log.retention.ms` is set."),
     unset("log.retention.minutes", Int, High)
-        .later("Minutes data is kept; -1 for ever. Used when `log.retention.ms` is not set."),
+        .doc("Minutes data is kept; -1 for ever. Used when `log.retention.ms` is not set."),
     unset("log.retention.ms", Long, High).cluster_wide()
-        .later("Milliseconds data is kept; -1 for ever. Unset follows `log.retention.minutes`, then `log.retention.hours`."),
+        .doc("Milliseconds data is kept; -1 for ever. Unset follows `log.retention.minutes`, then `log.retention.hours`."),
     key("log.roll.hours", Int, "168", High).at_least(1)
         .doc("Hours after which a segment is closed even if not full. Used when `log.roll.ms` is not set."),
     key("log.roll.jitter.hours", Int, "0", High).at_least(0)

@@ -10,7 +10,7 @@ use super::super::key::{
 #[rustfmt::skip]
 pub(super) const KEYS: &[KeyDef] = &[
     key("cleanup.policy", List, "delete", Medium).items_of(&["compact", "delete"]).synonyms(&[same("log.cleanup.policy")])
-        .later("What happens to old data: `delete` drops old segments, `compact` keeps the last record per key, both do both; empty keeps everything."),
+        .doc("What happens to old data: `delete` drops old segments, `compact` keeps the last record per key, both do both; empty keeps everything."),
     key("compression.gzip.level", Int, "-1", Medium).gzip_level().synonyms(&[same("compression.gzip.level")])
         .doc("Gzip level (1 fastest to 9 smallest, -1 the codec's own default) used when the broker itself compresses."),
     key("compression.lz4.level", Int, "9", Medium).between(1, 17).synonyms(&[same("compression.lz4.level")])
@@ -20,7 +20,7 @@ pub(super) const KEYS: &[KeyDef] = &[
     key("compression.zstd.level", Int, "3", Medium).between(-131_072, 22).synonyms(&[same("compression.zstd.level")])
         .doc("Zstandard level (negative is faster, 22 smallest) used when the broker itself compresses."),
     key("delete.retention.ms", Long, "86400000", Medium).at_least(0).synonyms(&[same("log.cleaner.delete.retention.ms")])
-        .later("Milliseconds a tombstone or transaction marker survives compaction, so that slow readers still see it."),
+        .doc("Milliseconds a tombstone or transaction marker survives compaction, so that slow readers still see it."),
     key("file.delete.delay.ms", Long, "60000", Medium).at_least(0).synonyms(&[same("log.segment.delete.delay.ms")])
         .doc("Milliseconds a deleted segment's file stays on disk, for readers that still hold it."),
     key("flush.messages", Long, "9223372036854775807", Medium).at_least(1).synonyms(&[same("log.flush.interval.messages")])
@@ -40,7 +40,7 @@ pub(super) const KEYS: &[KeyDef] = &[
     key("local.retention.ms", Long, "-2", Medium).at_least(-2).synonyms(&[same("log.local.retention.ms")])
         .no_effect("milliseconds data is kept on local disk when tiered storage is on; -2 follows `retention.ms`"),
     key("max.compaction.lag.ms", Long, "9223372036854775807", Medium).at_least(1).synonyms(&[same("log.cleaner.max.compaction.lag.ms")])
-        .later("Milliseconds after which a record must become eligible for compaction."),
+        .doc("Milliseconds after which a record must become eligible for compaction."),
     key("max.message.bytes", Int, "1048588", Medium).at_least(0).synonyms(&[same("message.max.bytes")])
         .doc("Bytes of one record batch at most, as stored (compressed)."),
     key("message.timestamp.after.max.ms", Long, "3600000", Medium).at_least(0).synonyms(&[same("log.message.timestamp.after.max.ms")])
@@ -50,9 +50,9 @@ pub(super) const KEYS: &[KeyDef] = &[
     key("message.timestamp.type", Text, "CreateTime", Medium).one_of(&["CreateTime", "LogAppendTime"]).synonyms(&[same("log.message.timestamp.type")])
         .doc("Whose time a record carries: the producer's (`CreateTime`) or the broker's (`LogAppendTime`)."),
     key("min.cleanable.dirty.ratio", Double, "0.5", Medium).between_real(0.0, 1.0).synonyms(&[same("log.cleaner.min.cleanable.ratio")])
-        .later("Share (0 to 1) of the log that must be uncompacted before the cleaner takes it up."),
+        .doc("Share (0 to 1) of the log that must be uncompacted before the cleaner takes it up."),
     key("min.compaction.lag.ms", Long, "0", Medium).at_least(0).synonyms(&[same("log.cleaner.min.compaction.lag.ms")])
-        .later("Milliseconds a record stays untouched by compaction."),
+        .doc("Milliseconds a record stays untouched by compaction."),
     key("min.insync.replicas", Int, "1", Medium).at_least(1).synonyms(&[same("min.insync.replicas")])
         .doc("In-sync replicas an acks=all write needs."),
     key("preallocate", Bool, "false", Medium).synonyms(&[same("log.preallocate")])
@@ -64,9 +64,9 @@ pub(super) const KEYS: &[KeyDef] = &[
     key("remote.storage.enable", Bool, "false", Medium)
         .no_effect("whether the topic is tiered"),
     key("retention.bytes", Long, "-1", Medium).synonyms(&[same("log.retention.bytes")])
-        .later("Bytes a partition may take before its oldest segments go; -1 sets no bound."),
+        .doc("Bytes a partition may take before its oldest segments go; -1 sets no bound."),
     key("retention.ms", Long, "604800000", Medium).at_least(-1).synonyms(&[same("log.retention.ms"), minutes("log.retention.minutes"), hours("log.retention.hours")])
-        .later("Milliseconds data is kept; -1 for ever."),
+        .doc("Milliseconds data is kept; -1 for ever."),
     key("segment.bytes", Int, "1073741824", Medium).at_least(1_048_576).synonyms(&[same("log.segment.bytes")])
         .doc("Bytes of one segment file at most."),
     key("segment.index.bytes", Int, "10485760", Medium).at_least(4).synonyms(&[same("log.index.size.max.bytes")])

@@ -85,8 +85,8 @@ fn a_reader_keeps_what_it_was_given_when_its_segment_is_deleted() {
     let whole = read_all(&log);
     log.truncate_fully_and_start_at(Offset(50)).expect("restarted");
     assert!(house.names().iter().any(|name| name.ends_with(".log.deleted")));
-    assert_eq!(log.remove_deleted_files(NOW).expect("too early"), 0);
-    assert!(log.remove_deleted_files(Millis(NOW.0 + 60_000)).expect("removed") > 0);
+    assert_eq!(log.remove_deleted_files(NOW), 0, "too early");
+    assert!(log.remove_deleted_files(Millis(NOW.0 + 60_000)) > 0);
     assert!(house.names().iter().all(|name| !name.ends_with(".deleted")));
     assert_eq!(plan_bytes(&plan), whole);
 }
