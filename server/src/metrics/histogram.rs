@@ -27,7 +27,7 @@ impl Histogram {
     /// Counts one time.
     #[inline]
     pub(crate) fn record(&self, time: Duration) {
-        let ns = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        let ns = time.as_secs().saturating_mul(1_000_000_000).saturating_add(time.subsec_nanos().into());
         if let Some(bucket) = self.buckets.get(bucket_of(ns)) {
             bucket.add(1);
         }

@@ -25,12 +25,16 @@ pub(super) struct Times {
 impl Times {
     fn add(&mut self, tally: &Tally, key: i16) -> bool {
         let Some(api) = tally.api(key) else { return false };
-        let (total, mut remote, mut throttle) = (api.total.counts(), api.remote.counts(), api.throttle.counts());
-        // Those that did not wait, and those that were not told to stay away, are in neither.
-        let count = total.total();
-        remote.buckets[0] += count.saturating_sub(remote.total());
+        // Sums of parts that only grow: a counter must not seem to fall.
+        let (at_once, waited) = (api.at_once.counts(), api.waited.counts());
+        let (mut remote, mut throttle) = (api.remote.counts(), api.throttle.counts());
+        // Those that did not wait, and those that were not told to stay away, took no time at that.
+        let count = at_once.total() + waited.total();
+        remote.buckets[0] += at_once.total();
         throttle.buckets[0] += count.saturating_sub(throttle.total());
-        self.total.add(&total);
+        self.total.add(&at_once);
+        self.total.add(&waited);
+        self.local.add(&at_once);
         self.local.add(&api.local.counts());
         self.remote.add(&remote);
         self.throttle.add(&throttle);

@@ -50,11 +50,13 @@ pub(crate) struct ApiTally {
     pub(crate) by_version: [Count; VERSIONS],
     pub(crate) request_bytes: Count,
     pub(crate) response_bytes: Count,
-    /// From the last byte of the request to its answer.
-    pub(crate) total: Histogram,
-    /// Until the handler was done, or had to wait for the first time.
+    /// From the last byte of the request to its answer, of those that did not have to wait. Most do not, and are counted once.
+    pub(crate) at_once: Histogram,
+    /// The same of those that had to wait.
+    pub(crate) waited: Histogram,
+    /// Of those that had to wait: until then.
     pub(crate) local: Histogram,
-    /// What it waited for after that.
+    /// Of those that had to wait: after that.
     pub(crate) remote: Histogram,
     /// How long clients were asked to stay away; those that were not are not in it.
     pub(crate) throttle: Histogram,
@@ -100,10 +102,13 @@ impl Tally {
         api.request_bytes.add(request.size_bytes as u64);
         api.response_bytes.add(response_bytes);
         let total = at.duration_since(request.received_at);
-        api.total.record(total);
-        api.local.record(request.local.unwrap_or(total));
-        if let Some(local) = request.local {
-            api.remote.record(total.saturating_sub(local));
+        match request.local {
+            None => api.at_once.record(total),
+            Some(local) => {
+                api.waited.record(total);
+                api.local.record(local);
+                api.remote.record(total.saturating_sub(local));
+            }
         }
         if let Ok(throttle_ms @ 1..) = u64::try_from(throttle_ms) {
             api.throttle.record(Duration::from_millis(throttle_ms));
@@ -179,8 +184,8 @@ mod tests {
         let api = tally.api(18).expect("asked for");
         assert_eq!((api.by_version[4].get(), api.by_version[VERSIONS - 1].get()), (2, 1));
         assert_eq!((api.request_bytes.get(), api.response_bytes.get()), (30, 14));
-        let sums = [&api.total, &api.local, &api.remote, &api.throttle].map(|times| times.counts().sum_ns / 1_000_000);
-        assert_eq!(sums, [6, 4, 2, 500]);
+        let sums = [&api.at_once, &api.waited, &api.local, &api.remote, &api.throttle].map(|times| times.counts().sum_ns / 1_000_000);
+        assert_eq!(sums, [3, 3, 1, 2, 500]);
         assert!(tally.api(0).is_none());
     }
 }

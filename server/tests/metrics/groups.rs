@@ -8,7 +8,7 @@ use kafka_protocol::messages::offset_commit_request::{OffsetCommitRequestPartiti
 use kafka_protocol::messages::{FindCoordinatorRequest, GroupId, OffsetCommitRequest};
 use kafka_protocol::protocol::StrBytes;
 
-fn commit(client: &mut Client, group: &str, topic: &str, offsets: &[(i32, i64)]) {
+pub(crate) fn commit(client: &mut Client, group: &str, topic: &str, offsets: &[(i32, i64)]) {
     let find = FindCoordinatorRequest::default().with_coordinator_keys(vec![StrBytes::from_string(group.to_owned())]);
     assert_eq!(client.ask(4, &find).coordinators[0].error_code, 0);
     let row = |(partition, offset): &(i32, i64)| {

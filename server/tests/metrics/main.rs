@@ -32,7 +32,11 @@ struct Answer {
 }
 
 fn connect(kit: &Kit) -> TcpStream {
-    let stream = TcpStream::connect(metrics_address(kit)).expect("it listens");
+    connect_to(metrics_address(kit))
+}
+
+fn connect_to(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).expect("it listens");
     stream.set_read_timeout(Some(PATIENCE)).expect("a socket option");
     stream.set_write_timeout(Some(PATIENCE)).expect("a socket option");
     stream
@@ -55,5 +59,11 @@ fn ask(kit: &Kit, request: &str) -> Answer {
 }
 
 fn get(kit: &Kit, path: &str) -> Answer {
-    ask(kit, &format!("GET {path} HTTP/1.0\r\nHost: here\r\n\r\n"))
+    get_from(metrics_address(kit), path)
+}
+
+fn get_from(address: SocketAddr, path: &str) -> Answer {
+    let mut stream = connect_to(address);
+    stream.write_all(format!("GET {path} HTTP/1.0\r\nHost: here\r\n\r\n").as_bytes()).expect("sent");
+    answer_of(stream)
 }

@@ -1,6 +1,7 @@
 //! The two probes.
 
-use crate::{Kit, LISTENER, get, metrics_address, watched};
+use crate::kit::{Batch, GatedDisk};
+use crate::{Kit, LISTENER, get, get_from, metrics_address, watched};
 use std::net::TcpStream;
 
 #[test]
@@ -38,4 +39,55 @@ fn a_listener_that_makes_no_sense_is_named() {
         assert_eq!(config(right).expect(right).metrics_listener(), Some((host, 9404)));
     }
     assert!(LISTENER.contains("ottla.metrics.listener"));
+}
+
+#[test]
+fn a_broker_whose_groups_are_being_read_back_is_alive_and_not_ready() {
+    let gate = GatedDisk::before_loads("__consumer_offsets-0");
+    let mut kit = Kit::gated(&format!("{LISTENER}offsets.topic.num.partitions=1\n"), &gate);
+    let mut client = kit.connect();
+    client.create("t", 1, &[]);
+    crate::groups::commit(&mut client, "g", "t", &[(0, 0)]);
+    gate.shut();
+    kit.restart();
+    gate.until_waiting(1);
+    let answer = get(&kit, "/readyz");
+    assert_eq!((answer.status, answer.body.as_str()), (503, "1 of 1 partitions of __consumer_offsets are being loaded\n"));
+    assert_eq!(get(&kit, "/livez").status, 200);
+    gate.open();
+    crate::groups::commit(&mut kit.connect(), "g", "t", &[(0, 0)]);
+    assert_eq!(get(&kit, "/readyz").body, "ok\n", "a commit was taken, so it is loaded");
+}
+
+#[test]
+fn a_log_directory_that_is_offline_is_named() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (good, bad) = (dir.path().join("good"), dir.path().join("bad"));
+    std::fs::write(&bad, "no directory").expect("written");
+    let kit = watched(&format!("log.dirs={},{}\n", good.display(), bad.display()));
+    let answer = get(&kit, "/readyz");
+    assert_eq!(answer.status, 503);
+    assert!(answer.body.starts_with(&format!("the log directory {} is offline: ", bad.display())), "{}", answer.body);
+    assert_eq!(get(&kit, "/livez").status, 200, "a restart would not help");
+    let offline = crate::scrape::Scrape::of(&kit).get("kafka_log_logmanager_offlinelogdirectorycount", &[]);
+    assert_eq!(offline, 1.0);
+}
+
+#[test]
+fn a_broker_that_stops_says_so_until_it_has() {
+    let gate = GatedDisk::before("slow-0");
+    let mut kit = Kit::gated(LISTENER, &gate);
+    let mut client = kit.connect();
+    client.create("slow", 1, &[]);
+    client.produce("slow", 0, &Batch::of(&["a"]));
+    let address = metrics_address(&kit);
+    gate.shut();
+    std::thread::scope(|scope| {
+        scope.spawn(|| kit.stop());
+        gate.until_waiting(1);
+        let (ready, live) = (get_from(address, "/readyz"), get_from(address, "/livez"));
+        gate.open();
+        assert_eq!((ready.status, ready.body.as_str()), (503, "stopping\n"));
+        assert_eq!(live.status, 200, "it comes to its end by itself");
+    });
 }
