@@ -2,6 +2,7 @@
 //! segments. One thread; every tick takes its time from the injected clock, and a chore of its own file can be asked for at any moment.
 
 pub(crate) mod checkpoints;
+mod recovered;
 pub mod retention;
 
 use crate::broker::Node;
@@ -67,24 +68,26 @@ impl Errands {
 #[derive(Debug)]
 pub(crate) struct Inbox(Receiver<Moved>);
 
-/// The thread.
+/// The thread, and the one that ends soon after the start.
 #[derive(Debug)]
 pub(crate) struct Background {
     node: Arc<Node>,
     thread: JoinHandle<()>,
+    recovered: JoinHandle<()>,
 }
 
 impl Background {
     pub(crate) fn start(node: Arc<Node>, inbox: Inbox) -> io::Result<Self> {
         let of_thread = Arc::clone(&node);
         let thread = std::thread::Builder::new().name("ottla-background".to_owned()).spawn(move || run(&of_thread, &inbox.0))?;
-        Ok(Self { node, thread })
+        let recovered = recovered::flush_behind(&node)?;
+        Ok(Self { node, thread, recovered })
     }
 
     pub(crate) fn stop(self) {
         self.node.errands.close();
-        if self.thread.join().is_err() {
-            tracing::error!("the background thread panicked");
+        if self.thread.join().is_err() | self.recovered.join().is_err() {
+            tracing::error!("a background thread panicked");
         }
     }
 }

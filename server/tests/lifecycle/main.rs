@@ -4,6 +4,7 @@
 mod kit;
 mod lag;
 mod markers;
+mod recovered;
 mod snapshots;
 mod stuck;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::PartitionLog;
 use crate::disk::Disk;
-use crate::segment::OpenFile;
+use crate::segment::{OpenFile, Segment};
 use crate::{EpochEntry, LeaderEpochCache, Offset, StorageError};
 
 /// What has to reach the disk so that the recovery point can move to [`FlushPlan::up_to`].
@@ -115,6 +115,15 @@ impl PartitionLog {
         if plan.sync_dir {
             self.dir_changes_synced = self.dir_changes_synced.max(plan.dir_changes);
         }
+    }
+
+    /// How much a start after a crash would have to check: the segments from the recovery point on.
+    #[must_use]
+    pub fn unflushed_size_bytes(&self) -> u64 {
+        if self.recovery_point >= self.log_end_offset() {
+            return 0;
+        }
+        self.segments[self.segment_index(self.recovery_point)..].iter().map(Segment::size_bytes).sum()
     }
 
     /// Messages appended and not yet flushed.
