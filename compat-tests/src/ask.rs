@@ -6,12 +6,13 @@
 use anyhow::{Context, Result, ensure};
 use bytes::{BufMut, Bytes, BytesMut};
 use kafka_protocol::messages::create_topics_request::CreatableTopic;
+use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use kafka_protocol::messages::offset_fetch_request::{OffsetFetchRequestGroup, OffsetFetchRequestTopics};
 use kafka_protocol::messages::{
-    BrokerId, CreateTopicsRequest, FetchRequest, GroupId, ListOffsetsRequest, ListTransactionsRequest, MetadataRequest, OffsetFetchRequest,
-    TopicName,
+    BrokerId, CreateTopicsRequest, DescribeConfigsRequest, FetchRequest, GroupId, ListOffsetsRequest, ListTransactionsRequest,
+    MetadataRequest, OffsetFetchRequest, TopicName,
 };
 use kafka_protocol::protocol::{Decodable, HeaderVersion, Request, StrBytes};
 use kafka_protocol::records::{Record, RecordBatchDecoder};
@@ -26,6 +27,7 @@ const COORDINATOR_LOAD_IN_PROGRESS: i16 = 14;
 const NOT_COORDINATOR: i16 = 16;
 const CLIENT_ID: &[u8] = b"asks";
 const LATEST: i64 = -1;
+const TOPIC_RESOURCE: i8 = 2;
 const FETCH_MAX_BYTES: i32 = 16 << 20;
 
 /// What a broker answers when a group has an offset pending that nobody may know yet.
@@ -122,6 +124,18 @@ impl Ask {
         let error = answer.topics.first().context("the topic that was asked for")?.error_code;
         ensure!(error == 0, "CreateTopics of {topic}: error {error}");
         Ok(())
+    }
+
+    /// What a topic's configuration says of a key.
+    pub fn topic_config(&mut self, topic: &str, key: &str) -> Result<Option<String>> {
+        let resource = DescribeConfigsResource::default()
+            .with_resource_type(TOPIC_RESOURCE)
+            .with_resource_name(StrBytes::from_string(topic.to_owned()))
+            .with_configuration_keys(Some(vec![StrBytes::from_string(key.to_owned())]));
+        let answer = self.ask(4, &DescribeConfigsRequest::default().with_resources(vec![resource]))?;
+        let result = answer.results.into_iter().next().context("the topic that was asked for")?;
+        ensure!(result.error_code == 0, "DescribeConfigs of {topic}: error {}", result.error_code);
+        Ok(result.configs.into_iter().find_map(|config| config.value).map(|value| value.to_string()))
     }
 
     /// The end of each partition of a topic as a reader of this kind sees it: the high watermark, or the last stable offset.

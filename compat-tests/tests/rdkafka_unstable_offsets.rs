@@ -36,6 +36,11 @@ fn a_cooperative_member_forgets_that_offsets_are_pending_when_its_assignment_cha
 }
 
 #[test]
+fn a_member_that_is_assigned_everything_anew_does_too() {
+    play("unstable_range", &[("partition.assignment.strategy", "range"), ("heartbeat.interval.ms", "300")]);
+}
+
+#[test]
 fn a_member_of_the_new_protocol_does_too() {
     play("unstable_consumer", &[("group.protocol", "consumer")]);
 }
