@@ -148,7 +148,7 @@ impl Broker {
     }
 
     /// The end of a story that went well: the broker is still there and stops when asked.
-    fn end(&mut self) -> Result<()> {
+    pub fn end(&mut self) -> Result<()> {
         if let Some(child) = &mut self.running {
             ensure!(child.try_wait()?.is_none(), "the broker stopped by itself\n{}", self.log_tail());
             self.stop()?;
