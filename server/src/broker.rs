@@ -14,6 +14,8 @@ use crate::coordinators::txn::TxnCoordinator;
 use crate::dynamic_config::DynamicConfig;
 use crate::fetch::session::SessionCache;
 use crate::lag::LostTails;
+use crate::limits::Limits;
+use crate::log_levels::LogLevels;
 use crate::metrics::{Detail, Endpoint, Watched};
 use crate::net::{BoundListener, ConnectionInfo, ListenerSpec, Listeners, Reactors, Serving};
 use crate::partition::Partition;
@@ -45,23 +47,26 @@ pub struct Hooks {
     pub fault: Option<Arc<dyn FaultHook>>,
     /// Sees requests after they are done.
     pub observer: Option<Arc<dyn RequestObserver>>,
+    /// The loggers that the config APIs show and change; a table that only remembers when `None`.
+    pub log_levels: Option<Arc<LogLevels>>,
     /// Where the data is kept; the machine's own files when `None`.
     pub disk: Option<Arc<dyn Disk>>,
 }
 
-/// What the controller shows to the rest of the broker: partitions follow first, then groups, then request handlers see the new image;
+/// What the controller shows to the rest of the broker: the broker's own configuration and partitions follow first, then groups, then request handlers see the new image;
 /// transactions last, as their markers go to partitions that they find in the image.
 #[derive(Debug)]
 pub(crate) struct Published {
     image: ArcSwap<MetadataImage>,
+    dynamic: Arc<DynamicConfig>,
     pub(crate) registry: Registry,
     pub(crate) groups: GroupCoordinator,
     txns: TxnCoordinator,
 }
 
 impl Published {
-    pub(crate) fn new(registry: Registry, groups: GroupCoordinator, txns: TxnCoordinator) -> Self {
-        Self { image: ArcSwap::from_pointee(MetadataImage::default()), registry, groups, txns }
+    pub(crate) fn new(dynamic: Arc<DynamicConfig>, registry: Registry, groups: GroupCoordinator, txns: TxnCoordinator) -> Self {
+        Self { image: ArcSwap::from_pointee(MetadataImage::default()), dynamic, registry, groups, txns }
     }
 
     /// The newest committed metadata.
@@ -70,6 +75,7 @@ impl Published {
     }
 
     pub(crate) fn show(&self, now_ms: i64, published: &shard::Published) {
+        self.dynamic.follow(&published.new);
         self.registry.apply(now_ms, &published.new, &published.delta);
         self.groups.runtime.follow(&self.registry, &published.new, &published.delta);
         self.image.store(Arc::clone(&published.new));
@@ -98,6 +104,8 @@ pub struct Node {
     pub quota: Arc<dyn Quota>,
     /// Plugged-in hooks.
     pub hooks: Hooks,
+    /// Levels of loggers.
+    pub log_levels: Arc<LogLevels>,
     /// Bytes of one Fetch response at most (`fetch.max.bytes`).
     pub fetch_max_bytes: u64,
     /// `log.dirs`, for those who ask what is in them.
@@ -146,6 +154,17 @@ impl Node {
     pub fn consumer_protocol_enabled(&self) -> bool {
         let level = self.published.image.load().features().level(features::GROUP_VERSION);
         self.config.group_consumer_protocol_enabled() && level >= 1
+    }
+
+    /// Brings broker keys that changed to where they count. What partitions obey is the registry's business, and all else asks when it
+    /// needs to know.
+    fn follow_config(&self, admission: impl Fn(Limits) + Send + Sync + 'static) {
+        let (groups, txns) = (self.groups.clone(), self.txns.clone());
+        self.dynamic.watch(move |config| {
+            groups.reconfigure(config);
+            txns.reconfigure(config);
+            admission(config.limits());
+        });
     }
 
     fn stop_waiting(&self) {
@@ -218,16 +237,23 @@ impl Node {
     pub fn endpoints(&self, connection: &ConnectionInfo) -> Vec<AdvertisedEndpoint> {
         let here = self.of_connection.contains(&connection.listener_name);
         let own_address = connection.local_addr.ip().to_string();
+        let config = self.dynamic.current();
+        let anew = config.advertised_anew(&connection.listener_name);
         let image = self.published.image.load();
         image
             .cluster()
             .brokers()
             .filter_map(|broker| {
                 let endpoint = broker.endpoint(&connection.listener_name)?;
+                let (host, port) = match anew.filter(|_| broker.id.0 == self.node_id) {
+                    Some((host, port)) => (host.to_owned(), port),
+                    None if here && broker.id.0 == self.node_id => (own_address.clone(), endpoint.port),
+                    None => (endpoint.host.clone(), endpoint.port),
+                };
                 Some(AdvertisedEndpoint {
                     node_id: broker.id.0,
-                    host: if here && broker.id.0 == self.node_id { own_address.clone() } else { endpoint.host.clone() },
-                    port: i32::from(endpoint.port),
+                    host,
+                    port: i32::from(port),
                     rack: broker.rack.clone(),
                     fenced: broker.fenced,
                 })
@@ -293,6 +319,7 @@ impl Broker {
             clock,
             authorizer: Arc::new(AllowAll),
             quota: Arc::new(Unlimited),
+            log_levels: hooks.log_levels.clone().unwrap_or_default(),
             hooks,
             fetch_max_bytes: config.fetch_max_bytes(),
             log_dirs: config.log_dirs(),
@@ -315,8 +342,9 @@ impl Broker {
         node.txns.connect_node(&node);
         let background = Background::start(Arc::clone(&node), inbox)?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let reactors = Reactors::start(config.reactors().unwrap_or(cores))?;
+        let reactors = Reactors::start(node.dynamic.current().reactors().unwrap_or(cores))?;
         let serving = listeners.serve(Arc::new(Dispatcher(Arc::clone(&node))), limits, reactors.handles())?;
+        node.follow_config(serving.admission());
         if let Some(metrics) = &metrics {
             metrics.watch(Watched {
                 node: Arc::clone(&node),

@@ -14,6 +14,7 @@ pub mod errors;
 pub mod fetch;
 pub mod lag;
 pub mod limits;
+pub mod log_levels;
 pub mod metrics;
 pub mod net;
 pub mod partition;

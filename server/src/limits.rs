@@ -3,6 +3,8 @@
 //! Anyone in the server may read these; `config` fills them. Each field says what happens when it is reached.
 //! Limits of record batches live with the batches (storage), limits of groups with the groups (coordinator).
 
+use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::time::Duration;
 
 const MIB: usize = 1024 * 1024;
@@ -59,6 +61,8 @@ pub struct Limits {
     pub connections_max: usize,
     /// Open connections of one remote address (`max.connections.per.ip`); loopback is not counted. Reached: new ones are closed at once.
     pub connections_per_ip_max: usize,
+    /// The same for single addresses (`max.connections.per.ip.overrides`).
+    pub connections_per_ip_overrides: BTreeMap<IpAddr, usize>,
     /// New connections a second of one remote address; loopback is not counted. Beyond, after a burst of ten seconds' worth: closed at once.
     pub connection_rate_per_ip_max: u32,
     /// Connections that have not yet sent a whole first request. Reached: new ones are closed at once.
@@ -104,6 +108,7 @@ impl Default for Limits {
             receive_pool_bytes_max: 16 * MIB,
             connections_max: 10_000,
             connections_per_ip_max: 1_000,
+            connections_per_ip_overrides: BTreeMap::new(),
             connection_rate_per_ip_max: 200,
             half_open_connections_max: 1_000,
             listen_backlog: 1024,

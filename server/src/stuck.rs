@@ -171,7 +171,7 @@ pub fn partitions_with_late_transactions(node: &Node) -> usize {
 }
 
 fn late(node: &Node) -> Vec<Arc<Partition>> {
-    let max_timeout_ms = i64::from(node.dynamic.effective(&node.image()).transaction_max_timeout_ms());
+    let max_timeout_ms = i64::from(node.dynamic.current().transaction_max_timeout_ms());
     let now_ms = node.clock.now_ms();
     node.published.registry.all().into_iter().filter(|partition| partition.has_late_transaction(now_ms, max_timeout_ms)).collect()
 }

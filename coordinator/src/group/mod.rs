@@ -123,6 +123,11 @@ impl GroupShard {
         Self { hard: Hard::default(), soft: Soft::new(settings, image) }
     }
 
+    /// From now on other settings count. Timers that are set run out as they were set.
+    pub fn reconfigure(&mut self, settings: Arc<GroupSettings>) {
+        self.soft.settings = settings;
+    }
+
     /// JoinGroup. Parks the ticket until the rebalance is through.
     pub fn join_group(&mut self, now: Millis, ticket: Ticket, caller: &Caller<'_>, request: &JoinGroupRequest) -> GroupEffects {
         let Self { hard, soft } = self;

@@ -85,6 +85,7 @@ fn alter_one(
             None => wanted.remove(key),
         };
     }
+    check_cordoned(resource, change, &held, scope)?;
     check_name(resource)?;
     rules.validate(resource, &wanted)?;
     check_existence(image, resource)?;
@@ -130,6 +131,22 @@ fn forget_eligible_replicas(image: &MetadataImage, resource: &ConfigResource, re
         }
         ConfigResourceType::Broker => records.push(MetadataRecord::ClearElr(ClearElrRecord { topic: None })),
         _ => {}
+    }
+    Ok(())
+}
+
+/// `cordoned.log.dirs` came with a metadata version that we do not write.
+fn check_cordoned(
+    resource: &ConfigResource,
+    change: &ConfigChange,
+    held: &BTreeMap<String, String>,
+    scope: ConfigScope,
+) -> Result<(), ApiError> {
+    const KEY: &str = "cordoned.log.dirs";
+    let touched = change.operations.contains_key(KEY) || (scope == ConfigScope::AllKeys && held.contains_key(KEY));
+    if resource.resource_type == ConfigResourceType::Broker && touched {
+        let text = "The cordoned.log.dirs configuration value cannot be set because it requires metadata.version >= 4.3-IV0";
+        return Err(ApiError::new(ResponseError::InvalidConfig, text));
     }
     Ok(())
 }

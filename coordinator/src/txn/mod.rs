@@ -150,6 +150,11 @@ impl TxnShard {
         Self { hard: Hard::default(), soft: Soft::new(settings, image) }
     }
 
+    /// From now on other settings count. Timers that are set run out as they were set.
+    pub fn reconfigure(&mut self, settings: Arc<TxnSettings>) {
+        self.soft.settings = settings;
+    }
+
     /// InitProducerId with a transactional id.
     pub fn init_producer_id(&mut self, now: Millis, ticket: Ticket, fresh: FreshProducerId, request: &InitProducerIdRequest) -> TxnEffects {
         init_producer_id::handle(&self.hard, &mut self.soft, now, ticket, fresh, request)

@@ -5,7 +5,8 @@
 
 use super::RequestContext;
 use crate::auth::{Operation, Resource};
-use crate::config::{keys, validate_broker_configs};
+use crate::config::keys;
+use crate::log_levels::{LEVELS, ROOT};
 use kafka_protocol::ResponseError;
 use kafka_protocol::protocol::StrBytes;
 use ottla_coordinator::metadata::image::{ConfigResource, ConfigResourceType};
@@ -14,6 +15,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 const TOPIC: i8 = 2;
 const BROKER: i8 = 4;
+const BROKER_LOGGER: i8 = 8;
 const CLIENT_METRICS: i8 = 16;
 const GROUP: i8 = 32;
 
@@ -55,13 +57,14 @@ pub(super) async fn alter(ctx: &RequestContext, asked: &[Asked], scope: ConfigSc
         let checked = if times_asked[&(resource.resource_type, &*resource.resource_name)] > 1 {
             Err(invalid_request("Each resource must appear at most once."))
         } else {
-            check(ctx, resource, scope)
+            check(ctx, resource, scope, validate_only)
         };
         match checked {
-            Ok(change) => {
+            Ok(Some(change)) => {
                 changes.push(change);
                 places.push(place);
             }
+            Ok(None) => {}
             Err(error) => outcomes[place] = Err(error),
         }
     }
@@ -83,7 +86,8 @@ pub(super) fn on_wire(outcome: Result<(), ApiError>) -> (i16, Option<StrBytes>) 
     }
 }
 
-fn check(ctx: &RequestContext, asked: &Asked, scope: ConfigScope) -> Result<ConfigChange, ApiError> {
+/// The change for the controller, if there is anything left to do.
+fn check(ctx: &RequestContext, asked: &Asked, scope: ConfigScope, validate_only: bool) -> Result<Option<ConfigChange>, ApiError> {
     let mut names = HashSet::new();
     if !asked.configs.iter().all(|config| names.insert(&*config.name)) {
         return Err(invalid_request("Error due to duplicate config keys"));
@@ -99,6 +103,7 @@ fn check(ctx: &RequestContext, asked: &Asked, scope: ConfigScope) -> Result<Conf
         BROKER => (ConfigResourceType::Broker, Resource::Cluster),
         CLIENT_METRICS => (ConfigResourceType::ClientMetrics, Resource::Cluster),
         GROUP => (ConfigResourceType::Group, Resource::Group(name)),
+        BROKER_LOGGER if scope == ConfigScope::NamedKeys => return change_loggers(ctx, asked, validate_only).map(|()| None),
         other => return Err(invalid_request(&format!("Unknown resource type {other}"))),
     };
     if resource_type == ConfigResourceType::Broker {
@@ -113,7 +118,7 @@ fn check(ctx: &RequestContext, asked: &Asked, scope: ConfigScope) -> Result<Conf
         return Err(ApiError::new(error, message));
     }
     let operations = asked.configs.iter().map(|config| Ok((config.name.to_string(), operation(config)?))).collect::<Result<_, _>>()?;
-    Ok(ConfigChange { resource: ConfigResource { resource_type, name: name.to_owned() }, operations })
+    Ok(Some(ConfigChange { resource: ConfigResource { resource_type, name: name.to_owned() }, operations }))
 }
 
 fn operation(config: &AskedConfig) -> Result<ConfigOperation, ApiError> {
@@ -164,7 +169,7 @@ fn check_broker(ctx: &RequestContext, asked: &Asked, scope: ConfigScope) -> Resu
             }
         };
     }
-    validate_broker_configs(&wanted, !name.is_empty()).map_err(|text| invalid_request(&text))
+    ctx.node.dynamic.check(&image, &wanted, !name.is_empty()).map_err(|text| invalid_request(&text))
 }
 
 fn broker_list(settings: &BTreeMap<String, String>, key: &str, verb: &str) -> Result<Vec<String>, ApiError> {
@@ -175,6 +180,49 @@ fn broker_list(settings: &BTreeMap<String, String>, key: &str, verb: &str) -> Re
     }
     let text = settings.get(key).map_or(known.default.unwrap_or_default(), String::as_str);
     Ok(text.split(',').filter(|element| !element.is_empty()).map(str::to_owned).collect())
+}
+
+/// Loggers change here and now: nothing of them is kept in the metadata log.
+fn change_loggers(ctx: &RequestContext, asked: &Asked, validate_only: bool) -> Result<(), ApiError> {
+    if !ctx.allows(Operation::AlterConfigs, Resource::Cluster) {
+        return Err(ApiError::new(ResponseError::ClusterAuthorizationFailed, "Cluster authorization failed."));
+    }
+    let name: &str = &asked.resource_name;
+    let id: i32 = name.parse().map_err(|_| invalid_request(&format!("Node id must be an integer, but it is: {name}")))?;
+    if id != ctx.node.node_id {
+        return Err(invalid_request(&format!("Unexpected node id. Expected {}, but received {id}", ctx.node.node_id)));
+    }
+    let levels = &ctx.node.log_levels;
+    let mut changes = Vec::new();
+    for AskedConfig { name: logger, operation, value } in &asked.configs {
+        let unknown = || ApiError::new(ResponseError::InvalidConfig, format!("Logger {logger} does not exist!"));
+        let not_allowed = |verb: &str| invalid_request(&format!("{verb} operation is not allowed for the BROKER_LOGGER resource"));
+        match *operation {
+            SET | DELETE if !levels.exists(logger) => return Err(unknown()),
+            SET => {
+                let level = value.as_deref().unwrap_or_default();
+                if !LEVELS.contains(&level) {
+                    let text = format!(
+                        "Cannot set the log level of {logger} to {level} as it is not a supported log level. Valid log levels are {}",
+                        LEVELS.join(", ")
+                    );
+                    return Err(ApiError::new(ResponseError::InvalidConfig, text));
+                }
+                changes.push((&**logger, Some(level)));
+            }
+            DELETE if &**logger == ROOT => return Err(invalid_request("Removing the log level of the root logger is not allowed")),
+            DELETE => changes.push((&**logger, None)),
+            APPEND => return Err(not_allowed("APPEND")),
+            SUBTRACT => return Err(not_allowed("SUBTRACT")),
+            other => {
+                return Err(invalid_request(&format!("Unknown operation type {other} is not allowed for the BROKER_LOGGER resource")));
+            }
+        }
+    }
+    if !validate_only {
+        levels.change(changes);
+    }
+    Ok(())
 }
 
 fn invalid_request(text: &str) -> ApiError {

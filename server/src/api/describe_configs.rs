@@ -2,11 +2,10 @@
 //!
 //! v1 synonyms and sources · v3 types and documentation (KIP-569) · v4 flexible. Every known key is answered, inert ones too: tools read,
 //! modify and write back, and Connect refuses to start on an empty answer.
-//! Not done: client-metrics subscriptions cannot be changed, so their defaults are shown; the one broker logger is `root`.
 
 use super::{Api, MALFORMED, RequestContext};
 use crate::auth::{Operation, Resource};
-use crate::config::describe::{Described, Wanted};
+use crate::config::describe::{Described, Wanted, describe_client_metrics};
 use crate::dynamic_config::topic_overrides;
 use crate::limits::DESCRIBED_CONFIGS_MAX;
 use kafka_protocol::ResponseError;
@@ -15,8 +14,10 @@ use kafka_protocol::messages::describe_configs_response::{DescribeConfigsResourc
 use kafka_protocol::messages::{ApiKey, DescribeConfigsRequest, DescribeConfigsResponse};
 use kafka_protocol::protocol::StrBytes;
 use ottla_coordinator::metadata::TopicName;
-use ottla_coordinator::metadata::image::{ConfigResource, ConfigResourceType};
+use ottla_coordinator::metadata::image::{ConfigResource, ConfigResourceType, MetadataImage};
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 
 const TOPIC: i8 = 2;
 const BROKER: i8 = 4;
@@ -24,13 +25,6 @@ const BROKER_LOGGER: i8 = 8;
 const CLIENT_METRICS: i8 = 16;
 const GROUP: i8 = 32;
 const DYNAMIC_BROKER_LOGGER: i8 = 6;
-const DEFAULT: i8 = 5;
-const STRING: i8 = 2;
-const INT: i8 = 3;
-const LIST: i8 = 7;
-/// Keys, defaults and types of a client metrics subscription (KIP-714).
-const CLIENT_METRICS_DEFAULTS: &[(&str, &str, i8)] = &[("interval.ms", "300000", INT), ("match", "", LIST), ("metrics", "", LIST)];
-/// Kafka's text for INVALID_REQUEST when it has nothing better to say.
 pub(crate) enum DescribeConfigs {}
 
 impl Api for DescribeConfigs {
@@ -85,7 +79,7 @@ fn describe(
 ) -> Result<Vec<DescribeConfigsResourceResult>, Refused> {
     let name: &str = &resource.resource_name;
     let image = ctx.node.image();
-    let config = ctx.node.dynamic.effective(&image);
+    let config = ctx.node.dynamic.current();
     let version = ctx.api_version;
     match resource.resource_type {
         TOPIC => {
@@ -112,20 +106,15 @@ fn describe(
         }
         BROKER_LOGGER => {
             this_broker(ctx, name, "")?;
-            let root = DescribeConfigsResourceResult::default()
-                .with_name(StrBytes::from_static_str("root"))
-                .with_value(Some(StrBytes::from_static_str("INFO")))
-                .with_config_source(DYNAMIC_BROKER_LOGGER)
-                .with_config_type(STRING);
-            Ok(vec![root])
+            let levels = ctx.node.log_levels.all().into_iter().filter(|(logger, _)| wanted.includes(logger));
+            Ok(levels.map(|(logger, level)| logger_row(logger, level)).collect())
         }
         CLIENT_METRICS if !name.is_empty() => {
-            let wanted = |key: &str| wanted.names.is_none_or(|names| names.contains(&key));
-            Ok(CLIENT_METRICS_DEFAULTS.iter().filter(|row| wanted(row.0)).map(|row| client_metrics_row(version, row)).collect())
+            let overrides = overrides_of(&image, ConfigResourceType::ClientMetrics, name);
+            Ok(describe_client_metrics(&overrides, wanted).into_iter().map(|row| result(version, row)).collect())
         }
         GROUP if !name.is_empty() => {
-            let resource = ConfigResource { resource_type: ConfigResourceType::Group, name: name.to_owned() };
-            let overrides = image.configs().of(&resource).cloned().unwrap_or_default();
+            let overrides = overrides_of(&image, ConfigResourceType::Group, name);
             Ok(config.describe_group(&overrides, wanted).into_iter().map(|row| result(version, row)).collect())
         }
         CLIENT_METRICS => Err(refused(ResponseError::InvalidRequest, "Client metrics subscription name must not be empty")),
@@ -134,13 +123,16 @@ fn describe(
     }
 }
 
-fn client_metrics_row(version: i16, (key, default, config_type): &(&'static str, &'static str, i8)) -> DescribeConfigsResourceResult {
+fn overrides_of(image: &MetadataImage, resource_type: ConfigResourceType, name: &str) -> Arc<BTreeMap<String, String>> {
+    image.configs().of(&ConfigResource { resource_type, name: name.to_owned() }).cloned().unwrap_or_default()
+}
+
+fn logger_row(logger: String, level: String) -> DescribeConfigsResourceResult {
     DescribeConfigsResourceResult::default()
-        .with_name(StrBytes::from_static_str(key))
-        .with_value(Some(StrBytes::from_static_str(default)))
-        .with_config_source(DEFAULT)
-        .with_config_type(if version >= 3 { *config_type } else { 0 })
-        .with_documentation(if version >= 3 { None } else { Some(StrBytes::default()) })
+        .with_name(StrBytes::from_string(logger))
+        .with_value(Some(StrBytes::from_string(level)))
+        .with_config_source(DYNAMIC_BROKER_LOGGER)
+        .with_documentation(Some(StrBytes::default()))
 }
 
 fn refused(error: ResponseError, message: &str) -> Refused {

@@ -1,7 +1,7 @@
 //! IncrementalAlterConfigs (key 44), v0-1.
 //!
 //! KIP-339: set, delete, append and subtract single keys · v1 flexible.
-//! Not done: broker loggers; alter.config.policy.class.name.
+//! Not done: alter.config.policy.class.name.
 
 use super::config_changes::{Asked, AskedConfig, alter, on_wire};
 use super::{Api, RequestContext};

@@ -47,6 +47,7 @@ pub static APIS: &[ApiEntry] = &[
     ApiEntry::of::<list_transactions::ListTransactions>(),
     ApiEntry::of::<consumer_group_heartbeat::ConsumerGroupHeartbeat>(),
     ApiEntry::of::<consumer_group_describe::ConsumerGroupDescribe>(),
+    ApiEntry::of::<list_config_resources::ListConfigResources>(),
     ApiEntry::of::<describe_topic_partitions::DescribeTopicPartitions>(),
 ];
 

@@ -79,7 +79,7 @@ async fn commit(ctx: &RequestContext, request: &TxnOffsetCommitRequest) -> Resul
 /// Asks the transaction coordinator whether the transaction is open, unless it is open in the group's partition already.
 async fn verify(ctx: &RequestContext, request: &TxnOffsetCommitRequest) -> Result<TransactionCheck, ResponseError> {
     let adds = ctx.api_version >= ADDS_PARTITION;
-    let is_verified = ctx.node.dynamic.effective(&ctx.node.image()).transaction_partition_verification_enable();
+    let is_verified = ctx.node.dynamic.current().transaction_partition_verification_enable();
     if !adds && !is_verified {
         return Ok(TransactionCheck::Unchecked);
     }

@@ -4,8 +4,10 @@
 //! `info,ottla_server::net=debug`, and goes before it.
 
 use crate::clock::Clock;
+use crate::log_levels::LogLevels;
 use clap::ValueEnum;
 use std::fmt;
+use std::sync::Arc;
 use tracing::level_filters::LevelFilter;
 use tracing::{Event, Subscriber};
 use tracing_subscriber::Layer;
@@ -15,6 +17,7 @@ use tracing_subscriber::fmt::time::FormatTime;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::reload;
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -25,9 +28,10 @@ pub(super) enum LogFormat {
     Json,
 }
 
-/// Sends log lines of the whole process to stdout from now on.
-pub(super) fn start(format: LogFormat, environment: &[(String, String)]) {
-    let filter = levels(environment);
+/// Sends log lines of the whole process to stdout from now on. The levels can be changed through what is returned.
+pub(super) fn start(format: LogFormat, environment: &[(String, String)]) -> Arc<LogLevels> {
+    let levels = levels(environment);
+    let (filter, handle) = reload::Layer::new(levels.clone());
     let layer = tracing_subscriber::fmt::layer().with_ansi(false);
     let layer = match format {
         LogFormat::Text => layer.event_format(Log4jLine(Clock::system())).with_filter(filter).boxed(),
@@ -35,6 +39,10 @@ pub(super) fn start(format: LogFormat, environment: &[(String, String)]) {
     };
     // Fails only if somebody installed a subscriber before us, and then it should have its way.
     let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry().with(layer));
+    Arc::new(LogLevels::new(&levels, move |targets| {
+        // Fails only once the subscriber is gone, and then nothing is logged any more.
+        let _ = handle.reload(targets);
+    }))
 }
 
 fn levels(environment: &[(String, String)]) -> Targets {

@@ -8,7 +8,8 @@ mod health;
 mod logging;
 
 use crate::Broker;
-use crate::clock::Stopwatch;
+use crate::broker::Hooks;
+use crate::clock::{Clock, Stopwatch};
 use crate::config::{self, Config, ConfigError};
 use crate::metrics;
 use anyhow::Context;
@@ -111,7 +112,7 @@ fn start(arguments: &StartArguments, since_start: Stopwatch) -> anyhow::Result<(
     let environment: Vec<(String, String)> =
         std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect();
     let config = configure(arguments, &environment)?;
-    logging::start(arguments.log_format, &environment);
+    let log_levels = logging::start(arguments.log_format, &environment);
     for warning in config.warnings() {
         tracing::warn!("{warning}");
     }
@@ -119,7 +120,7 @@ fn start(arguments: &StartArguments, since_start: Stopwatch) -> anyhow::Result<(
 
     // Listening for signals comes first: one that arrives during the start is obeyed right after it.
     let signals = Signals::new().context("cannot listen for signals")?;
-    let broker = Broker::start(config)?;
+    let broker = Broker::start_with(config, Clock::system(), Hooks { log_levels: Some(log_levels), ..Hooks::default() })?;
     let took_ms = since_start.elapsed().as_millis();
     print(&format!("Ottla {} ready in {took_ms} ms: {}\n", env!("CARGO_PKG_VERSION"), whereabouts(&broker)))?;
 

@@ -153,7 +153,7 @@ impl ConfigBuilder {
         let metrics_listener = metrics_listener(&settings)?;
         let values = effective_values(&[], &settings);
         let fixed = Arc::new(Fixed { settings, listeners, inter_broker_listener, metrics_listener, warnings: self.warnings });
-        let config = Config { values, fixed, dynamic_defaults: Layer::default(), dynamic: Layer::default() };
+        let config = Config { values, fixed, dynamic_defaults: Layer::default(), dynamic: Layer::default(), advertised_anew: Vec::new() };
         groups::check(&config)?;
         Ok(config)
     }

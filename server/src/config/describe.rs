@@ -6,6 +6,7 @@
 //! configuration, and a test compares every row. Differences by intent: `ottla.*` keys are listed too, documentation is in our words, and what
 //! Ottla chooses for a single node counts as static.
 
+use super::client_metrics::CLIENT_METRICS_KEYS;
 use super::key::KeyDef;
 use super::keys::{BROKER_KEYS, DYNAMIC_ONLY_KEYS, GROUP_KEYS, TOPIC_KEYS, broker_key};
 use super::topic::inherited_value;
@@ -28,6 +29,8 @@ pub enum ConfigSource {
     StaticBroker = 4,
     /// Nobody set it.
     Default = 5,
+    /// The client metrics subscription's own setting.
+    ClientMetrics = 7,
     /// The group's own setting.
     DynamicGroup = 8,
 }
@@ -44,7 +47,9 @@ pub struct Wanted<'a> {
 }
 
 impl Wanted<'_> {
-    fn includes(&self, name: &str) -> bool {
+    /// Whether the client asks for this one.
+    #[must_use]
+    pub fn includes(&self, name: &str) -> bool {
         self.names.is_none_or(|names| names.is_empty() || names.contains(&name))
     }
 }
@@ -227,6 +232,29 @@ impl Config {
     }
 }
 
+/// A client metrics subscription with these settings. Nothing but its own setting counts as a synonym.
+#[must_use]
+pub fn describe_client_metrics<'a>(overrides: &'a BTreeMap<String, String>, wanted: &Wanted<'_>) -> Vec<Described<'a>> {
+    let describe = |key: &'static KeyDef| {
+        let own = overrides.get(key.name);
+        let parsed = own.and_then(|text| Value::parse(key, text).ok()).unwrap_or_else(|| Value::default_of(key));
+        let value = parsed.text().map(|text| Cow::Owned(text.into_owned()));
+        let source = if own.is_some() { ConfigSource::ClientMetrics } else { ConfigSource::Default };
+        let synonyms = own.filter(|_| wanted.synonyms).map(|_| DescribedSynonym { name: key.name.into(), value: value.clone(), source });
+        Described {
+            name: key.name.into(),
+            value,
+            read_only: false,
+            source,
+            is_sensitive: false,
+            synonyms: synonyms.into_iter().collect(),
+            config_type: key.kind.wire_code(),
+            documentation: wanted.documentation.then(|| key.documentation()),
+        }
+    };
+    CLIENT_METRICS_KEYS.iter().filter(|key| wanted.includes(key.name)).map(describe).collect()
+}
+
 /// The definition behind a broker key, also of `listener.name.*` keys and of those that exist only dynamically.
 fn key_of(name: &str) -> Option<&'static KeyDef> {
     let base = listener_base(name).unwrap_or(name);
@@ -269,6 +297,7 @@ mod tests {
             ConfigSource::StaticBroker => "STATIC_BROKER_CONFIG",
             ConfigSource::Default => "DEFAULT_CONFIG",
             ConfigSource::DynamicGroup => "DYNAMIC_GROUP_CONFIG",
+            ConfigSource::ClientMetrics => "DYNAMIC_CLIENT_METRICS_CONFIG",
         }
     }
 

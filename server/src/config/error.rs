@@ -103,6 +103,14 @@ impl ConfigError {
         Self::refused(key.name, value, problem.reason().to_owned(), &allowed(key), origin)
     }
 
+    /// Why, without where.
+    pub(super) fn reason(&self) -> String {
+        match self {
+            Self::Value(refused) => refused.reason.clone(),
+            other => other.to_string(),
+        }
+    }
+
     /// A value that its own key allows but another setting does not.
     pub(super) fn refused(key: &str, given: &str, reason: String, allowed: &str, origin: Origin) -> Self {
         Self::Value(Box::new(RefusedValue { key: key.to_owned(), value: given.to_owned(), reason, allowed: allowed.to_owned(), origin }))

@@ -4,6 +4,8 @@ use super::key::Kind::{self, Bool, Class, Double, Int, List, Long, Short, Text};
 use super::keys::index_of;
 use super::{Config, Value};
 use crate::limits::Limits;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -299,6 +301,7 @@ impl Config {
                 .min(of(const { index_of("ottla.limit.connections", NUMBER) })),
             connections_per_ip_max: of(const { index_of("max.connections.per.ip", NUMBER) })
                 .min(of(const { index_of("ottla.limit.connections.per.ip", NUMBER) })),
+            connections_per_ip_overrides: self.connections_per_ip_overrides(),
             connection_rate_per_ip_max: u32::try_from(of(const { index_of("ottla.limit.connection.rate.per.ip", NUMBER) }))
                 .unwrap_or(u32::MAX),
             half_open_connections_max: of(const { index_of("ottla.limit.half.open.connections", NUMBER) }),
@@ -318,6 +321,17 @@ impl Config {
             request_elements_max: of(const { index_of("ottla.limit.request.elements", NUMBER) }),
             ..base
         }
+    }
+
+    /// `max.connections.per.ip.overrides`, as far as it names addresses. Names of hosts are passed over: nothing here resolves names.
+    fn connections_per_ip_overrides(&self) -> BTreeMap<IpAddr, usize> {
+        let text = self.word(const { index_of("max.connections.per.ip.overrides", WORD) }).unwrap_or_default();
+        let parse = |item: &str| {
+            let (host, count) = item.trim().rsplit_once(':')?;
+            let host = host.trim().trim_start_matches('[').trim_end_matches(']');
+            Some((host.parse().ok()?, count.trim().parse().ok()?))
+        };
+        text.split(',').filter_map(parse).collect()
     }
 
     /// Whether anybody set the key, at start or since.

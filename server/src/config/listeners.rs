@@ -81,10 +81,26 @@ pub(super) fn resolve(texts: &Texts<'_>) -> Result<(Vec<Listener>, Arc<str>), Co
 const FORM: &str = "NAME://host:port,...";
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Endpoint {
-    name: String,
-    host: String,
-    port: u16,
+pub(super) struct Endpoint {
+    pub(super) name: String,
+    pub(super) host: String,
+    pub(super) port: u16,
+}
+
+/// What `advertised.listeners` may become while the broker runs: addresses that clients can reach, of listeners that exist.
+pub(super) fn readvertised(text: &str, listeners: &[Listener]) -> Result<Vec<Endpoint>, ConfigError> {
+    const KEY: &str = "advertised.listeners";
+    let endpoints = parse_all(KEY, text, &Origin::DynamicBroker)?;
+    let refused = |reason| ConfigError::refused(KEY, text, reason, &names(listeners), Origin::DynamicBroker);
+    for told in &endpoints {
+        if !listeners.iter().any(|listener| *listener.name == *told.name) {
+            return Err(refused(format!("{} is not among the listeners", told.name)));
+        }
+        if is_every_interface(&told.host) || told.port == 0 {
+            return Err(refused(format!("clients cannot connect to {}:{}", told.host, told.port)));
+        }
+    }
+    Ok(endpoints)
 }
 
 /// `host:port`, with an IPv6 address in brackets; an empty host is every interface.

@@ -8,6 +8,7 @@
 //! This module reads one file, when asked to, and nothing else of the world: the environment is handed in.
 
 mod builder;
+pub mod client_metrics;
 pub mod describe;
 mod docs;
 mod environment;
@@ -18,6 +19,7 @@ pub mod key;
 pub mod keys;
 mod listeners;
 mod properties;
+mod reconfigure;
 mod suggest;
 mod topic;
 mod validate;
@@ -27,11 +29,9 @@ pub use builder::ConfigBuilder;
 pub use docs::markdown;
 pub use error::{ConfigError, Origin, RefusedValue};
 pub use listeners::{Advertised, Listener};
+pub use reconfigure::validate_broker_configs;
 pub use topic::TopicConfig;
-pub use validate::{
-    validate_broker_config, validate_broker_configs, validate_group_config, validate_group_configs, validate_topic_config,
-    validate_topic_configs,
-};
+pub use validate::{validate_broker_config, validate_group_config, validate_group_configs, validate_topic_config, validate_topic_configs};
 pub use value::Value;
 
 use keys::BROKER_KEYS;
@@ -72,6 +72,8 @@ pub struct Config {
     fixed: Arc<Fixed>,
     dynamic_defaults: Layer,
     dynamic: Layer,
+    /// `advertised.listeners` as set at run time.
+    advertised_anew: Vec<listeners::Endpoint>,
 }
 
 /// What does not change while the broker runs.
@@ -95,6 +97,12 @@ impl Config {
     #[must_use]
     pub fn listeners(&self) -> &[Listener] {
         &self.fixed.listeners
+    }
+
+    /// Host and port that clients of a listener are told since `advertised.listeners` was changed at run time.
+    #[must_use]
+    pub fn advertised_anew(&self, listener: &str) -> Option<(&str, u16)> {
+        self.advertised_anew.iter().find(|endpoint| endpoint.name == listener).map(|endpoint| (endpoint.host.as_str(), endpoint.port))
     }
 
     /// The name of the listener brokers use among themselves.
@@ -150,7 +158,10 @@ impl Config {
         };
         let dynamic_defaults = layer(&mut all_brokers.into_iter(), false, Origin::DynamicDefault);
         let dynamic = layer(&mut this_broker.into_iter(), true, Origin::DynamicBroker);
-        let mut config = Self { values: Vec::new(), fixed: Arc::clone(&self.fixed), dynamic_defaults, dynamic };
+        let advertised =
+            dynamic.get("advertised.listeners").and_then(|setting| listeners::readvertised(&setting.text, self.listeners()).ok());
+        let advertised_anew = advertised.unwrap_or_default();
+        let mut config = Self { values: Vec::new(), fixed: Arc::clone(&self.fixed), dynamic_defaults, dynamic, advertised_anew };
         config.values = effective_values(&[&config.dynamic, &config.dynamic_defaults], &config.fixed.settings);
         (config, refused)
     }

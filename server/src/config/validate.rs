@@ -3,8 +3,9 @@
 //! Topic and group refusals go out as INVALID_CONFIG, broker refusals as INVALID_REQUEST.
 
 use super::Config;
-use super::key::{KeyDef, UpdateMode};
-use super::keys::{DYNAMIC_ONLY_KEYS, GROUP_KEYS, broker_key, group_key, topic_key};
+use super::key::KeyDef;
+use super::keys::{GROUP_KEYS, group_key, topic_key};
+use super::reconfigure::validate_broker_configs;
 use super::topic::{inherited_value, topic_value};
 use super::value::Value;
 use std::collections::BTreeMap;
@@ -83,27 +84,9 @@ pub fn validate_group_configs<'a>(config: &Config, overrides: impl IntoIterator<
     Ok(())
 }
 
-/// Checks one dynamic setting of a broker, or of all brokers if not `per_broker`.
+/// Checks one dynamic setting of a broker, or of all brokers if not `per_broker`. Keys that Kafka does not know pass: they may be a plugin's.
 pub fn validate_broker_config(name: &str, value: &str, per_broker: bool) -> Result<(), String> {
-    let base = super::builder::listener_base(name).unwrap_or(name);
-    let dynamic_only = || DYNAMIC_ONLY_KEYS.iter().find(|key| key.name == name);
-    let Some(key) = broker_key(base).map(|(_, key)| key).or_else(dynamic_only) else {
-        // Kafka keeps keys it does not know, for plugins.
-        return Ok(());
-    };
-    match key.mode {
-        UpdateMode::ReadOnly => return Err(format!("Cannot update these configs dynamically: [{name}]")),
-        UpdateMode::PerBroker if !per_broker => {
-            return Err(format!("Cannot update these configs at default cluster level, broker id must be specified: [{name}]"));
-        }
-        _ => {}
-    }
-    check(key, value)
-}
-
-/// Checks all dynamic settings a broker, or all brokers if not `per_broker`, would have.
-pub fn validate_broker_configs(settings: &BTreeMap<String, String>, per_broker: bool) -> Result<(), String> {
-    settings.iter().try_for_each(|(name, value)| validate_broker_config(name, value, per_broker))
+    validate_broker_configs(&BTreeMap::from([(name.to_owned(), value.to_owned())]), per_broker)
 }
 
 fn check(key: &KeyDef, value: &str) -> Result<(), String> {

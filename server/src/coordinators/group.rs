@@ -32,6 +32,10 @@ impl CoordinatorShard for GroupShard {
         Self::new(Arc::clone(settings), image)
     }
 
+    fn reconfigure(&mut self, settings: &Arc<GroupSettings>) {
+        self.reconfigure(Arc::clone(settings));
+    }
+
     fn decode(key: &[u8], value: Option<&[u8]>) -> Result<Option<GroupRecord>, String> {
         GroupRecord::decode(key, value).map(Some).map_err(|error| error.to_string())
     }
@@ -68,6 +72,11 @@ impl GroupCoordinator {
         let load_buffer_bytes = config.offsets_load_buffer_bytes();
         let config = RuntimeConfig { settings, compression, commit_timeout, load_buffer_bytes, courier: None };
         Ok(Self { runtime: Runtime::start(config, clock, flusher)? })
+    }
+
+    /// From now on the shards obey these settings.
+    pub(crate) fn reconfigure(&self, config: &Config) {
+        self.runtime.reconfigure(Arc::new(group_settings(config)));
     }
 
     /// Runs a handler in the shard of a group and waits for its reply, which may take a rebalance.

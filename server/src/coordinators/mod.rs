@@ -6,6 +6,6 @@ pub(crate) mod markers;
 mod metadata_log;
 mod quorum_state;
 pub(crate) mod runtime;
-mod settings;
+pub(crate) mod settings;
 pub mod startup;
 pub mod txn;

@@ -107,13 +107,15 @@ pub(crate) fn open(config: &Arc<Config>, clock: &Clock, disk: Option<Arc<dyn Dis
     let (cluster_id, node_id) = (manager.cluster_id().to_owned(), manager.node_id());
     let data_dirs = manager.dirs().iter().map(|dir| dir.path().to_path_buf()).collect();
     let dynamic = Arc::new(DynamicConfig::new(Arc::clone(config), node_id));
+    dynamic.follow(shard.image());
+    let config = &**dynamic.current();
     let config_of = Arc::clone(&dynamic);
     let config_of_topic = Box::new(move |image: &MetadataImage, topic: &str| config_of.partition_config(image, topic));
     let registry = Registry::new(BrokerId(node_id), manager, config_of_topic, config.num_recovery_threads_per_data_dir());
     let flusher = Arc::new(Flusher::new());
     let groups = GroupCoordinator::start(config, clock.clone(), Arc::clone(&flusher))?;
     let txns = TxnCoordinator::start(config, clock.clone(), Arc::clone(&flusher))?;
-    let published = Arc::new(Published::new(registry, groups.clone(), txns.clone()));
+    let published = Arc::new(Published::new(Arc::clone(&dynamic), registry, groups.clone(), txns.clone()));
     txns.connect(&published);
     let snapshot_bytes = config.metadata_log_max_record_bytes_between_snapshots();
     let runtime = Runtime::new(BrokerId(node_id), shard, log, clock.clone(), Arc::clone(&published), snapshot_bytes);

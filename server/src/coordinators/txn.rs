@@ -46,6 +46,10 @@ impl CoordinatorShard for TxnShard {
         Self::new(Arc::clone(settings), image)
     }
 
+    fn reconfigure(&mut self, settings: &Arc<TxnSettings>) {
+        self.reconfigure(Arc::clone(settings));
+    }
+
     fn decode(key: &[u8], value: Option<&[u8]>) -> Result<Option<TransactionRecord>, String> {
         TransactionRecord::decode(key, value).map_err(|error| error.to_string())
     }
@@ -74,6 +78,11 @@ pub(crate) struct TxnCoordinator {
 }
 
 impl TxnCoordinator {
+    /// From now on the shards obey these settings.
+    pub(crate) fn reconfigure(&self, config: &Config) {
+        self.runtime.reconfigure(Arc::new(txn_settings(config)));
+    }
+
     /// Without shards; they come with the metadata image.
     pub(crate) fn start(config: &Config, clock: Clock, flusher: Arc<Flusher>) -> io::Result<Self> {
         let completed = Arc::new(Notify::new());

@@ -3,6 +3,7 @@
 //! Called by `listener` for each accepted socket; `connection` tells when a first request has come. Counts for the whole broker.
 
 use crate::limits::Limits;
+use arc_swap::ArcSwap;
 use foldhash::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -30,7 +31,7 @@ pub(super) enum TurnedAway {
 /// The counts of one broker.
 #[derive(Debug)]
 pub(super) struct Admission {
-    limits: Arc<Limits>,
+    limits: ArcSwap<Limits>,
     counts: Mutex<Counts>,
 }
 
@@ -51,7 +52,12 @@ struct PerIp {
 
 impl Admission {
     pub(super) fn new(limits: Arc<Limits>) -> Arc<Self> {
-        Arc::new(Self { limits, counts: Mutex::default() })
+        Arc::new(Self { limits: ArcSwap::new(limits), counts: Mutex::default() })
+    }
+
+    /// Other bounds from now on. Connections that are open stay open.
+    pub(super) fn reconfigure(&self, limits: Limits) {
+        self.limits.store(Arc::new(limits));
     }
 
     fn counts(&self) -> MutexGuard<'_, Counts> {
@@ -60,7 +66,7 @@ impl Admission {
 
     /// Counts a new connection in, or says why not.
     pub(super) fn admit(self: &Arc<Self>, ip: IpAddr, now: Instant) -> Result<Permit, TurnedAway> {
-        let limits = &self.limits;
+        let limits = self.limits.load();
         let mut counts = self.counts();
         if counts.open >= limits.connections_max {
             return Err(TurnedAway::Connections);
@@ -75,7 +81,7 @@ impl Admission {
             }
             let burst = f64::from(limits.connection_rate_per_ip_max) * f64::from(BURST_SECONDS);
             let per_ip = counts.per_ip.entry(ip).or_insert(PerIp { open: 0, allowance: burst, refilled_at: now });
-            if per_ip.open >= limits.connections_per_ip_max {
+            if per_ip.open >= limits.connections_per_ip_overrides.get(&ip).copied().unwrap_or(limits.connections_per_ip_max) {
                 return Err(TurnedAway::ConnectionsPerIp);
             }
             let refill = now.duration_since(per_ip.refilled_at).as_secs_f64() * f64::from(limits.connection_rate_per_ip_max);

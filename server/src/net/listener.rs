@@ -168,6 +168,12 @@ impl Serving {
         &self.tallies
     }
 
+    /// What sets other bounds for new connections.
+    pub(crate) fn admission(&self) -> impl Fn(Limits) + Send + Sync + use<> {
+        let admission = Arc::clone(&self.admission);
+        move |limits| admission.reconfigure(limits)
+    }
+
     /// Stops accepting, lets requests in flight finish and their answers leave, and returns when all connections are gone or `within`
     /// has passed. True when all are gone; those that are not go with their reactors.
     pub async fn stop(self, within: Duration) -> bool {

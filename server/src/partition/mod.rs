@@ -32,7 +32,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use waiters::Waiters;
 
 /// What a partition obeys of its topic's configuration.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct PartitionConfig {
     /// The log's part.
     pub log: Arc<LogConfig>,

@@ -6,6 +6,7 @@
 
 mod acls;
 mod altered;
+mod altered_others;
 mod batches;
 mod client_quotas;
 mod cluster;
@@ -78,6 +79,7 @@ pub(crate) fn tell_all(address: SocketAddr, strict: bool, only: &str) -> Book {
         acls::STORIES,
         deletions::STORIES,
         altered::STORIES,
+        altered_others::STORIES,
         partitions::STORIES,
     ];
     for story in all.into_iter().flatten().filter(|story| story.name.contains(only)) {
@@ -155,6 +157,7 @@ const ALLOWED: &[(&str, &str)] = &[
         "Kafka does not look beyond the first segment that is young enough, although what is in it is deleted",
     ),
     ("delete records of a transaction: once it is aborted, at 1700000000000", "the same"),
+    ("alter loggers: an operation that is none", "Kafka fails inside (UNKNOWN_SERVER_ERROR); here it is INVALID_REQUEST"),
     ("create: no time", "Kafka is never done in 0 ms, and the topic is there all the same"),
 ];
 

@@ -442,6 +442,18 @@ impl Tidy for DescribeConfigsResponse {
 
 impl Tidy for AlterConfigsResponse {}
 impl Tidy for IncrementalAlterConfigsResponse {}
+
+impl Tidy for ListConfigResourcesResponse {
+    fn tidy(&mut self, words: &Words) {
+        const BROKER_AND_LOGGER: [i8; 2] = [4, 8];
+        let rows = &mut self.config_resources;
+        rows.retain(|row| BROKER_AND_LOGGER.contains(&row.resource_type) || row.resource_name.contains(&words.tag));
+        // Hash maps' order, but types come in theirs.
+        let mut types: Vec<i8> = rows.iter().map(|row| row.resource_type).collect();
+        types.dedup();
+        rows.sort_by_key(|row| (types.iter().position(|kind| *kind == row.resource_type), row.resource_name.clone()));
+    }
+}
 impl Tidy for AlterClientQuotasResponse {
     fn tidy(&mut self, _: &Words) {
         // A hash map's order.

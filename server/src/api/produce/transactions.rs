@@ -91,7 +91,7 @@ impl Sheet {
     }
 
     async fn ask(&mut self, ctx: &RequestContext, request: &ProduceRequest) {
-        let is_verified = ctx.node.dynamic.effective(&ctx.node.image()).transaction_partition_verification_enable();
+        let is_verified = ctx.node.dynamic.current().transaction_partition_verification_enable();
         let adds = ctx.api_version >= IMPLICIT_FROM;
         if !adds && !is_verified {
             return std::mem::take(&mut self.questions)

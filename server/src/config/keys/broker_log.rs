@@ -102,7 +102,7 @@ pub(super) const KEYS: &[KeyDef] = &[
     key("message.max.bytes", Int, "1048588", High).at_least(0).cluster_wide()
         .doc("Bytes of one record batch at most, as stored (compressed); topics override it with `max.message.bytes`."),
     key("num.recovery.threads.per.data.dir", Int, "2", High).at_least(1).cluster_wide()
-        .later("Threads per data directory that open logs at start and close them at stop."),
+        .doc("Threads per data directory that open logs at start and close them at stop."),
     unset("num.replica.alter.log.dirs.threads", Int, High)
         .no_effect("threads that move replicas between directories"),
     key("producer.id.expiration.check.interval.ms", Int, "600000", Low).at_least(1).internal()

@@ -32,7 +32,7 @@ pub(super) const KEYS: &[KeyDef] = &[
     key("max.connections.per.ip", Int, "2147483647", Medium).at_least(0).cluster_wide()
         .doc("Open connections per remote address at most; `ottla.limit.connections.per.ip` may be tighter."),
     key("max.connections.per.ip.overrides", Text, "", Medium).cluster_wide()
-        .later("`host:count,...` in place of `max.connections.per.ip` for single addresses."),
+        .doc("`address:count,...` in place of `max.connections.per.ip` for single addresses; names of hosts are passed over."),
     key("socket.connection.setup.timeout.max.ms", Long, "30000", Medium)
         .no_effect("milliseconds at most to open a connection to another broker"),
     key("socket.connection.setup.timeout.ms", Long, "10000", Medium)

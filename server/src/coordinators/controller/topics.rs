@@ -72,7 +72,7 @@ impl Controller {
         let node = Arc::clone(node);
         let reply = self
             .submit(move |runtime| {
-                let deletion_enabled = node.dynamic.effective(&node.image()).delete_topic_enable();
+                let deletion_enabled = node.dynamic.current().delete_topic_enable();
                 let context = DeleteTopicsContext { api_version, deletion_enabled, access: &access };
                 runtime.run(|shard, ticket, _| shard.delete_topics(ticket, &request, &context))
             })

@@ -122,7 +122,7 @@ enum LoadError {
 impl<S: CoordinatorShard> Inner<S> {
     pub(super) fn load(&self, cell: &Arc<Cell<S>>, image: Option<Arc<MetadataImage>>) {
         let image = image.unwrap_or_else(|| self.loader.image());
-        let mut shard = S::new(&self.settings, image);
+        let mut shard = S::new(&self.settings.load_full(), image);
         let outcome = replay(&cell.partition, &mut shard, self.load_buffer_bytes);
         let mut guard = self.lock(cell);
         let state = &mut *guard;
@@ -137,6 +137,8 @@ impl<S: CoordinatorShard> Inner<S> {
                 return;
             }
         }
+        // They may have changed since the shard was made; those who change them now wait for the lock.
+        shard.reconfigure(&self.settings.load_full());
         let now = self.now();
         let effects = shard.on_loaded(now);
         state.phase = Phase::Active(Box::new(shard));

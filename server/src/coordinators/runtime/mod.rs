@@ -63,6 +63,8 @@ pub(crate) trait CoordinatorShard:
 
     /// A shard with nothing replayed yet.
     fn new(settings: &Arc<Self::Settings>, image: Arc<MetadataImage>) -> Self;
+    /// From now on other settings count.
+    fn reconfigure(&mut self, settings: &Arc<Self::Settings>);
     /// Reads a record, `None` when it is one to pass over; the text says why it cannot be read.
     fn decode(key: &[u8], value: Option<&[u8]>) -> Result<Option<Self::Record>, String>;
     /// Key and value bytes; the text says why the record cannot be written.
@@ -147,7 +149,7 @@ impl<S: CoordinatorShard> WeakRuntime<S> {
 struct Inner<S: CoordinatorShard> {
     clock: Clock,
     flusher: Arc<Flusher>,
-    settings: Arc<S::Settings>,
+    settings: ArcSwap<S::Settings>,
     compression: Compression,
     /// How long a reply may wait for the high watermark.
     commit_timeout: Duration,
@@ -229,7 +231,7 @@ impl<S: CoordinatorShard> Runtime<S> {
             timekeeper: Arc::new(Timekeeper::new(clock.clone())),
             clock,
             flusher,
-            settings: config.settings,
+            settings: ArcSwap::new(config.settings),
             compression: config.compression,
             commit_timeout: config.commit_timeout,
             load_buffer_bytes: config.load_buffer_bytes,
@@ -240,6 +242,16 @@ impl<S: CoordinatorShard> Runtime<S> {
         load::serve(&inner)?;
         timers::serve(&inner)?;
         Ok(Self { inner })
+    }
+
+    /// Tells every shard, those too that still load, what it obeys from now on.
+    pub(crate) fn reconfigure(&self, settings: Arc<S::Settings>) {
+        self.inner.settings.store(Arc::clone(&settings));
+        for cell in self.inner.cells.load().iter().flatten() {
+            if let Phase::Active(shard) = &mut self.inner.lock(cell).phase {
+                shard.reconfigure(&settings);
+            }
+        }
     }
 
     /// A reference that does not keep the runtime.

@@ -80,6 +80,8 @@ impl CoordinatorShard for Register {
     const TOPIC: &'static str = "__register";
     type Settings = ();
 
+    fn reconfigure(&mut self, _settings: &Arc<()>) {}
+
     fn new(_settings: &Arc<()>, _image: Arc<MetadataImage>) -> Self {
         Self::default()
     }
