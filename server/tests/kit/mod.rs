@@ -7,6 +7,7 @@
 #![allow(dead_code, unused_imports, unreachable_pub, reason = "no test binary uses all of it")]
 
 mod client;
+pub mod configs;
 mod disks;
 pub mod groups;
 pub mod life;

@@ -2,6 +2,7 @@
 
 mod commits;
 mod compaction;
+mod configs;
 mod consumers;
 mod controllers;
 mod damage;
