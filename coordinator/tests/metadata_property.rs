@@ -5,8 +5,14 @@
 mod hostile;
 mod support;
 
-use kafka_protocol::messages::DeleteTopicsRequest;
+use kafka_protocol::messages::alter_partition_reassignments_request::{ReassignablePartition, ReassignableTopic};
+use kafka_protocol::messages::alter_user_scram_credentials_request::{ScramCredentialDeletion, ScramCredentialUpsertion};
 use kafka_protocol::messages::delete_topics_request::DeleteTopicState;
+use kafka_protocol::messages::update_features_request::FeatureUpdateKey;
+use kafka_protocol::messages::{
+    AlterPartitionReassignmentsRequest, AlterUserScramCredentialsRequest, DeleteTopicsRequest, ElectLeadersRequest, UpdateFeaturesRequest,
+};
+use kafka_protocol::protocol::StrBytes;
 use ottla_coordinator::effects::Ticket;
 use ottla_coordinator::metadata::image::ConfigResource;
 use ottla_coordinator::metadata::records::*;
@@ -31,6 +37,12 @@ enum Step {
     ClusterConfig(Option<u8>),
     Directory(u8, i32, u8),
     Security(u8, bool),
+    Other(i32, bool),
+    Elect(i8),
+    Reassign(u8, i32, Option<Vec<i32>>),
+    Unregister(i32),
+    Feature(u8, i16, i8),
+    Scram(u8, i8, bool),
 }
 
 /// Few names, so that steps meet; some are invalid, some collide.
@@ -62,6 +74,13 @@ fn step() -> impl Strategy<Value = Step> {
         1 => any::<Option<u8>>().prop_map(Step::ClusterConfig),
         1 => (any::<u8>(), 0..3i32, any::<u8>()).prop_map(|(n, partition, directory)| Step::Directory(n, partition, directory)),
         1 => (any::<u8>(), any::<bool>()).prop_map(|(n, add)| Step::Security(n, add)),
+        2 => (2..5i32, any::<bool>()).prop_map(|(broker, starts)| Step::Other(broker, starts)),
+        1 => (0..3i8).prop_map(Step::Elect),
+        3 => (any::<u8>(), -1..3i32, prop::option::of(prop::collection::vec(2..5i32, 0..4)))
+            .prop_map(|(n, partition, brokers)| Step::Reassign(n, partition, brokers)),
+        1 => (2..5i32).prop_map(Step::Unregister),
+        1 => (any::<u8>(), -1..3i16, 0..4i8).prop_map(|(n, level, upgrade_type)| Step::Feature(n, level, upgrade_type)),
+        1 => (any::<u8>(), 0..4i8, any::<bool>()).prop_map(|(n, mechanism, add)| Step::Scram(n, mechanism, add)),
     ]
 }
 
@@ -132,6 +151,66 @@ fn take(node: &mut Node, step: &Step) {
             node.run(|shard, _| shard.assign_directories(Ticket(0), NODE, &[(id, *partition, directory)]));
         }
         Step::Security(n, add) => security(node, *n, *add),
+        step => take_cluster_step(node, step),
+    }
+}
+
+fn take_cluster_step(node: &mut Node, step: &Step) {
+    match step {
+        Step::Other(broker, starts) if BrokerId(*broker) != NODE => match starts {
+            true => node.register_as(BrokerId(*broker)),
+            false => drop(node.run(|shard, _| shard.fence_broker(Ticket(0), BrokerId(*broker)))),
+        },
+        Step::Elect(election_type) => {
+            let request = ElectLeadersRequest::default().with_election_type(*election_type).with_topic_partitions(None);
+            node.run(|shard, _| shard.elect_leaders(Ticket(0), &request, &Minimum));
+        }
+        Step::Reassign(n, partition, brokers) => {
+            let brokers = brokers.as_ref().map(|ids| ids.iter().map(|id| kafka_protocol::messages::BrokerId(*id)).collect());
+            let asked = ReassignablePartition::default().with_partition_index(*partition).with_replicas(brokers);
+            let topic = ReassignableTopic::default().with_name(topic_name(&name(*n))).with_partitions(vec![asked]);
+            let request = AlterPartitionReassignmentsRequest::default().with_topics(vec![topic]);
+            node.run(|shard, _| shard.alter_partition_reassignments(Ticket(0), &request, &Minimum));
+        }
+        Step::Unregister(broker) => {
+            node.run(|shard, _| shard.unregister_broker(Ticket(0), BrokerId(*broker), &Minimum));
+            if BrokerId(*broker) == NODE {
+                assert_sound(node.image());
+                node.register();
+            }
+        }
+        Step::Feature(n, level, upgrade_type) => {
+            let name = ["group.version", "transaction.version", "eligible.leader.replicas.version", "kraft.version"][usize::from(*n) % 4];
+            let update = FeatureUpdateKey::default()
+                .with_feature(StrBytes::from_static_str(name))
+                .with_max_version_level(*level)
+                .with_upgrade_type(*upgrade_type);
+            let request = UpdateFeaturesRequest::default().with_feature_updates(vec![update]);
+            let context = UpdateFeaturesContext { api_version: 1, controller: NODE, min_insync_replicas: 1 };
+            node.run(|shard, _| shard.update_features(Ticket(0), &request, context));
+        }
+        Step::Scram(n, mechanism, add) => {
+            let user = StrBytes::from_string(format!("user-{}", n % 3));
+            let request = AlterUserScramCredentialsRequest::default();
+            let request = match add {
+                true => {
+                    let upsertion = ScramCredentialUpsertion::default().with_name(user).with_mechanism(*mechanism).with_iterations(4_096);
+                    request.with_upsertions(vec![upsertion.with_salted_password(vec![*n].into())])
+                }
+                false => request.with_deletions(vec![ScramCredentialDeletion::default().with_name(user).with_mechanism(*mechanism)]),
+            };
+            node.run(|shard, _| shard.alter_user_scram_credentials(Ticket(0), &request));
+        }
+        _ => {}
+    }
+}
+
+/// Two in sync where there are two replicas.
+struct Minimum;
+
+impl ElectionRules for Minimum {
+    fn min_insync_replicas(&self, _: &str) -> usize {
+        2
     }
 }
 
@@ -191,6 +270,9 @@ fn assert_sound(image: &MetadataImage) {
             assert!(partition.leader.is_none_or(|leader| partition.isr.contains(&leader)), "a leader is in sync");
             assert!(partition.leader.is_none_or(|leader| image.cluster().is_active(leader)), "a leader is alive");
             assert!(partition.partition_epoch.0 >= partition.leader_epoch.0);
+            assert!(!partition.replicas.is_empty());
+            assert!(partition.adding_replicas.iter().chain(&partition.removing_replicas).all(|id| partition.has_replica(*id)));
+            assert!(partition.elr.iter().all(|id| partition.has_replica(*id) && !partition.isr.contains(id)), "eligible means not in sync");
         }
     }
     for (resource, _) in image.configs().iter().filter(|(resource, _)| resource.resource_type == image::ConfigResourceType::Topic) {

@@ -18,6 +18,9 @@ pub const MIN_METADATA_VERSION: i16 = 22;
 /// The metadata.version of a new log and the highest we run on: 4.1-IV1, the last of Apache Kafka 4.1.
 pub const MAX_METADATA_VERSION: i16 = 27;
 
+/// The metadata versions we know whose records an older one cannot hold (eligible leader replicas): no way back across them.
+pub(super) const METADATA_VERSIONS_THAT_CHANGED_RECORDS: [i16; 1] = [23];
+
 /// The feature levels of a new log, in the order Kafka writes them: metadata.version first, then by name.
 pub const BOOTSTRAP_LEVELS: [(&str, i16); 4] =
     [(METADATA_VERSION, MAX_METADATA_VERSION), (ELIGIBLE_LEADER_REPLICAS_VERSION, 1), (GROUP_VERSION, 1), (TRANSACTION_VERSION, 2)];

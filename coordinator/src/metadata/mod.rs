@@ -15,16 +15,22 @@ mod create_partitions;
 mod create_topics;
 mod delete_topics;
 mod delta;
+mod elections;
 pub mod features;
 mod ids;
 pub mod image;
+mod partition_change;
 mod placement;
 mod producer_ids;
+mod reassignments;
 pub mod records;
 mod registration;
+mod scram;
 mod shard;
 mod snapshot;
 mod topic_name;
+mod unregister_broker;
+mod update_features;
 
 pub use bootstrap::Bootstrap;
 pub use configs::{ConfigChange, ConfigOperation, ConfigScope};
@@ -36,10 +42,14 @@ pub use ids::{
     BrokerEpoch, BrokerId, DirectoryId, IncarnationId, InvalidUuid, LeaderEpoch, PartitionEpoch, TopicId, parse_uuid, uuid_text,
 };
 pub use image::{MetadataImage, PartitionRegistration, Provenance, ReplayError, TopicImage};
+pub use partition_change::ElectionRules;
 pub use placement::TopicLimits;
 pub use producer_ids::{PRODUCER_ID_BLOCK_SIZE, ProducerIdBlock};
+pub use reassignments::list_partition_reassignments;
 pub use records::{MetadataRecord, RecordError};
 pub use registration::{BrokerRegistrationRequest, ControllerRegistrationRequest};
+pub use scram::describe_user_scram_credentials;
 pub use shard::{ApiError, MetadataEffects, MetadataReply, MetadataShard, Published};
 pub use snapshot::{SnapshotId, image_records};
 pub use topic_name::{InvalidTopicName, MAX_TOPIC_NAME_BYTES, TopicName};
+pub use update_features::UpdateFeaturesContext;

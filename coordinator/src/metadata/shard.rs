@@ -12,8 +12,9 @@ use crate::shard::Shard;
 use crate::timers::Millis;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::{
-    AlterClientQuotasRequest, AlterClientQuotasResponse, CreatePartitionsResponse, CreateTopicsRequest, CreateTopicsResponse,
-    DeleteTopicsRequest, DeleteTopicsResponse,
+    AlterClientQuotasRequest, AlterClientQuotasResponse, AlterPartitionReassignmentsResponse, AlterUserScramCredentialsResponse,
+    CreatePartitionsResponse, CreateTopicsRequest, CreateTopicsResponse, DeleteTopicsRequest, DeleteTopicsResponse, ElectLeadersResponse,
+    UpdateFeaturesResponse,
 };
 use std::sync::Arc;
 
@@ -33,6 +34,16 @@ pub enum MetadataReply {
     CreateTopics(CreateTopicsResponse),
     /// To CreatePartitions.
     CreatePartitions(CreatePartitionsResponse),
+    /// To ElectLeaders.
+    ElectLeaders(Result<ElectLeadersResponse, ApiError>),
+    /// To AlterPartitionReassignments.
+    AlterPartitionReassignments(AlterPartitionReassignmentsResponse),
+    /// To UpdateFeatures.
+    UpdateFeatures(UpdateFeaturesResponse),
+    /// To UnregisterBroker.
+    UnregisterBroker(Result<(), ApiError>),
+    /// To AlterUserScramCredentials.
+    AlterUserScramCredentials(AlterUserScramCredentialsResponse),
     /// To DeleteTopics.
     DeleteTopics(DeleteTopicsResponse),
     /// To a request for producer ids.

@@ -122,6 +122,23 @@ impl Node {
         }
     }
 
+    /// Another broker of the cluster starts.
+    pub fn register_as(&mut self, broker_id: BrokerId) {
+        let request =
+            BrokerRegistrationRequest { broker_id, log_dirs: vec![DirectoryId(Uuid::from_u128(9 << 100))], ..self.registration() };
+        self.run(|shard, end| shard.register_broker(Ticket(0), &request, end));
+    }
+
+    /// A feature at a level, whatever anybody says.
+    pub fn feature(&mut self, name: &str, level: i16) {
+        self.append(&MetadataRecord::FeatureLevel(records::FeatureLevelRecord { name: name.to_owned(), level }));
+        self.run(|_, _| MetadataEffects::default());
+    }
+
+    pub fn topic_id(&self, topic: &str) -> TopicId {
+        self.image().topics().by_name(topic).expect("a topic").id
+    }
+
     pub fn create(&mut self, request: &CreateTopicsRequest) -> Vec<CreatableTopicResult> {
         self.create_with(request, &Unrestricted, TopicLimits::default())
     }

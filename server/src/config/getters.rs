@@ -177,6 +177,12 @@ impl Config {
         self.flag(const { index_of("auto.create.topics.enable", &[Bool]) })
     }
 
+    /// `unclean.leader.election.enable`
+    #[must_use]
+    pub fn unclean_leader_election_enable(&self) -> bool {
+        self.flag(const { index_of("unclean.leader.election.enable", &[Bool]) })
+    }
+
     /// `delete.topic.enable`
     #[must_use]
     pub fn delete_topic_enable(&self) -> bool {

@@ -13,8 +13,10 @@ mod cluster;
 mod committed;
 mod configs;
 mod consumers;
+mod credentials;
 mod deletions;
 mod exactly_once;
+mod features;
 mod fetch;
 mod groups;
 mod idempotence;
@@ -23,10 +25,12 @@ mod log_dirs;
 mod members;
 mod metadata;
 mod migration;
+mod moves;
 mod offsets;
 mod partitions;
 mod produce;
 mod producers;
+mod quorum;
 mod render;
 mod sessions;
 mod talk;
@@ -81,6 +85,10 @@ pub(crate) fn tell_all(address: SocketAddr, strict: bool, only: &str) -> Book {
         altered::STORIES,
         altered_others::STORIES,
         partitions::STORIES,
+        moves::STORIES,
+        quorum::STORIES,
+        features::STORIES,
+        credentials::STORIES,
     ];
     for story in all.into_iter().flatten().filter(|story| story.name.contains(only)) {
         for version in story.versions.clone() {
@@ -174,6 +182,10 @@ pub(crate) fn golden() -> String {
         include_str!("golden/quotas.golden"),
         include_str!("golden/acls.golden"),
         include_str!("golden/partitions.golden"),
+        include_str!("golden/moves.golden"),
+        include_str!("golden/quorum.golden"),
+        include_str!("golden/features.golden"),
+        include_str!("golden/credentials.golden"),
         include_str!("golden/dirs.golden"),
         include_str!("golden/configs.golden"),
         include_str!("golden/life.golden"),

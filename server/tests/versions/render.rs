@@ -119,6 +119,61 @@ impl Tidy for DescribeAclsResponse {}
 impl Tidy for CreateAclsResponse {}
 impl Tidy for DeleteAclsResponse {}
 
+impl Tidy for AlterPartitionReassignmentsResponse {}
+impl Tidy for ListPartitionReassignmentsResponse {}
+impl Tidy for UnregisterBrokerResponse {}
+impl Tidy for UpdateFeaturesResponse {}
+impl Tidy for CreateDelegationTokenResponse {}
+impl Tidy for RenewDelegationTokenResponse {}
+impl Tidy for ExpireDelegationTokenResponse {}
+impl Tidy for DescribeDelegationTokenResponse {}
+
+impl Tidy for ElectLeadersResponse {
+    fn tidy(&mut self, words: &Words) {
+        // Other stories' topics, in a hash map's order.
+        self.replica_election_results.retain(|topic| topic.topic.contains(&words.tag));
+    }
+}
+
+impl Tidy for AlterUserScramCredentialsResponse {
+    fn tidy(&mut self, _: &Words) {
+        // A hash map's order.
+        self.results.sort_by_key(|result| result.user.clone());
+    }
+}
+
+impl Tidy for DescribeUserScramCredentialsResponse {
+    fn tidy(&mut self, words: &Words) {
+        // Other stories' users, in a hash map's order.
+        self.results.retain(|result| result.user.is_empty() || result.user.contains(&words.tag));
+        self.results.sort_by_key(|result| result.user.clone());
+        for result in &mut self.results {
+            result.credential_infos.sort_by_key(|info| info.mechanism);
+        }
+    }
+}
+
+impl Tidy for DescribeQuorumResponse {
+    fn tidy(&mut self, _: &Words) {
+        for partition in self.topics.iter_mut().flat_map(|topic| &mut topic.partitions) {
+            // Each broker's own history.
+            partition.leader_epoch = partition.leader_epoch.signum();
+            partition.high_watermark = partition.high_watermark.signum();
+            for voter in &mut partition.current_voters {
+                voter.log_end_offset = voter.log_end_offset.signum();
+                // The broker's clock; -1 is none.
+                voter.last_fetch_timestamp = voter.last_fetch_timestamp.signum();
+                voter.last_caught_up_timestamp = voter.last_caught_up_timestamp.signum();
+            }
+        }
+        // Apache Kafka's controller has a listener of its own.
+        for listener in self.nodes.iter_mut().flat_map(|node| &mut node.listeners) {
+            listener.name = StrBytes::from_static_str("LISTENER");
+            listener.port = 0;
+        }
+    }
+}
+
 impl Tidy for CreatePartitionsResponse {
     fn tidy(&mut self, _: &Words) {
         // A hash set's order.

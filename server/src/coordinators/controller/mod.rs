@@ -6,6 +6,7 @@
 //! disk is no longer known, so only a restart, which reads it back, may go on.
 
 mod client_quotas;
+mod cluster;
 mod configs;
 mod partitions;
 mod topics;
