@@ -295,6 +295,16 @@ impl BatchHeader {
         header.retaining(0, super::NO_TIMESTAMP, self.max_timestamp(), false, &[])
     }
 
+    /// The header of a batch that tells of nothing but its offsets, leader epoch and time.
+    pub(super) fn blank(&self) -> Self {
+        let mut header = *self;
+        header.put(ATTRIBUTES, (self.attributes() & TIMESTAMP_TYPE_MASK).to_be_bytes());
+        header.put(PRODUCER_ID, (-1_i64).to_be_bytes());
+        header.put(PRODUCER_EPOCH, (-1_i16).to_be_bytes());
+        header.put(BASE_SEQUENCE, (-1_i32).to_be_bytes());
+        header.retaining(0, super::NO_TIMESTAMP, self.max_timestamp(), false, &[])
+    }
+
     /// Puts other record bytes under the same header: sets the compression code, the length and the CRC.
     pub(super) fn replace_records(&mut self, compression_code: u8, records: &[u8]) {
         let attributes = (self.attributes() & !COMPRESSION_MASK) | (i16::from(compression_code) & COMPRESSION_MASK);

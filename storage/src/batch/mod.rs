@@ -20,7 +20,7 @@ pub use control::{ControlRecordType, EndTransactionMarker};
 pub use error::{BatchError, MalformedRecord, RecordRejection, RejectedRecord};
 pub use header::{BatchHeader, HEADER_SIZE_BYTES, LOG_OVERHEAD_BYTES, TimestampType};
 pub use records::{Header, Headers, Record, RecordIter, Records, records};
-pub(crate) use retain::{Retainer, Survey, each_in_order, write_empty};
+pub(crate) use retain::{Remnant, Retainer, Survey, each_in_order};
 pub use validate::{BatchFacts, DECOMPRESS_LIMIT_BYTES_DEFAULT, Origin, TimestampRule, ValidateOptions, validate};
 pub use view::{BatchView, Batches, split};
 

@@ -106,9 +106,24 @@ pub(crate) fn each_in_order(view: &BatchView<'_>, records: &Records<'_>, mut eac
     }
 }
 
-/// Appends to `out` what says that there was such a batch, without records.
-pub(crate) fn write_empty(view: &BatchView<'_>, out: &mut Vec<u8>) {
-    out.extend_from_slice(view.header.emptied().as_bytes());
+/// What is left of a batch when all its records are gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Remnant {
+    Nothing,
+    /// That these offsets were given; nothing of its producer or transaction.
+    Offsets,
+    /// All that its header said.
+    Header,
+}
+
+impl Remnant {
+    pub(crate) fn write(self, view: &BatchView<'_>, out: &mut Vec<u8>) {
+        match self {
+            Self::Nothing => {}
+            Self::Offsets => out.extend_from_slice(view.header.blank().as_bytes()),
+            Self::Header => out.extend_from_slice(view.header.emptied().as_bytes()),
+        }
+    }
 }
 
 /// Copies a record with another timestamp delta. Length and attributes are written anew, everything behind the timestamp is as it was.

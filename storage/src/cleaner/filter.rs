@@ -3,7 +3,7 @@
 use super::map::KeyMap;
 use super::plan::CleaningPlan;
 use super::transactions::Verdict;
-use crate::batch::{BatchError, BatchView, Record, Retainer, Survey, records, write_empty};
+use crate::batch::{BatchError, BatchView, Record, Remnant, Retainer, Survey, records};
 use crate::{Millis, Offset};
 
 /// See the module.
@@ -11,6 +11,8 @@ use crate::{Millis, Offset};
 pub(super) struct BatchFilter {
     retainer: Retainer,
     decompress_limit_bytes: usize,
+    /// Nobody knows what older values lie in a batch that would not open: no tombstone behind it may go.
+    something_unopened: bool,
 }
 
 /// What became of a batch.
@@ -50,20 +52,20 @@ impl Rule<'_> {
 
 impl BatchFilter {
     pub(super) fn new(decompress_limit_bytes: usize) -> Self {
-        Self { retainer: Retainer::default(), decompress_limit_bytes }
+        Self { retainer: Retainer::default(), decompress_limit_bytes, something_unopened: false }
     }
 
     pub(super) fn decompress_limit_bytes(&self) -> usize {
         self.decompress_limit_bytes
     }
 
-    /// Appends to `out` what stays of a batch. With `keep_empty` at least its header does.
+    /// Appends to `out` what stays of a batch: the `remnant` when no record does.
     #[expect(clippy::too_many_arguments, reason = "a batch is judged by all of these, and by nobody else")]
     pub(super) fn apply(
         &mut self,
         view: &BatchView<'_>,
         verdict: Result<Verdict, BatchError>,
-        keep_empty: bool,
+        remnant: Remnant,
         plan: &CleaningPlan,
         map: &KeyMap,
         mapped_to: Offset,
@@ -74,12 +76,10 @@ impl BatchFilter {
         let is_superfluous = verdict == Ok(Verdict::Superfluous);
         let is_control = view.header.is_control();
         if is_superfluous && (!is_control || has_passed) {
-            if keep_empty {
-                write_empty(view, out);
-            }
+            remnant.write(view, out);
             return Fate::Filtered { kept_count: 0, keyless_count: 0 };
         }
-        let mut rule = Rule { is_control, map, mapped_to, keeps_tombstones: !has_passed, keyless_count: 0 };
+        let mut rule = Rule { is_control, map, mapped_to, keeps_tombstones: !has_passed || self.something_unopened, keyless_count: 0 };
         let may_set_horizon = horizon.is_none().then(|| plan.now.0.checked_add(plan.config.delete_retention_ms).map(Millis)).flatten();
         let before = out.len();
         let filtered = verdict.and_then(|_| {
@@ -88,9 +88,7 @@ impl BatchFilter {
             let Survey { record_count, kept_count, keeps_tombstone } = survey;
             let new_horizon = may_set_horizon.filter(|_| keeps_tombstone || (is_control && is_superfluous));
             if kept_count == 0 {
-                if keep_empty {
-                    write_empty(view, out);
-                }
+                remnant.write(view, out);
             } else if kept_count == record_count && new_horizon.is_none() {
                 out.extend_from_slice(view.bytes);
             } else {
@@ -104,6 +102,7 @@ impl BatchFilter {
                 tracing::warn!(batch = ?view.header, %error, "a batch does not open and is kept as it is");
                 out.truncate(before);
                 out.extend_from_slice(view.bytes);
+                self.something_unopened = true;
                 Fate::Unopened
             }
         }

@@ -1,7 +1,7 @@
 //! Compaction: of each key only the newest record stays, as Kafka's log cleaner does it.
 //!
-//! A pass over one log is [`clean`], in three beats: under the log's lock it is told what to read (`PartitionLog::prepare_cleaning`);
-//! without it the keys of the dirty part go into a map of bounded size and groups of old segments are copied into `.cleaned` files;
+//! A pass over one log is [`clean`]. First all that was appended is flushed. Then, in three beats: under the log's lock it is told what to read
+//! (`PartitionLog::prepare_cleaning`); without it the keys of the dirty part go into a map of bounded size and groups of old segments are copied into `.cleaned` files;
 //! under the lock again each group takes the place of its sources (`PartitionLog::install_cleaned`). Called by whoever decides which
 //! log is the filthiest (`PartitionLog::cleanable` tells how filthy); one pass at a time on one log.
 //!
@@ -31,7 +31,7 @@ use pass::Pass;
 /// [`Pace::Stop`].
 ///
 /// When this succeeds, [`CleaningDone::first_dirty`] belongs into the cleaner checkpoint (`LogManager::set_cleaner_checkpoint`). After an
-/// error the checkpoint stays; groups that were installed before it stay installed.
+/// error the checkpoint stays; groups that were installed before it stay installed. After a failed sync the log is offline.
 pub fn clean(
     cleanable: &Cleanable,
     now: Millis,
@@ -39,6 +39,7 @@ pub fn clean(
     with_log: &mut WithLog<'_>,
     pace: &mut dyn FnMut(u64) -> Pace,
 ) -> Result<CleaningDone, CleaningError> {
+    make_durable(with_log)?;
     let mut prepared = Err(CleaningError::Changed);
     with_log(&mut |log| prepared = log.prepare_cleaning(cleanable, now));
     let mut pass = Pass::new(prepared?, buffers, pace);
@@ -58,4 +59,19 @@ pub fn clean(
         installed?;
     }
     Ok(CleaningDone { first_dirty: pass.end(), stats: pass.stats })
+}
+
+/// Whatever decides that a record may go, a newer one or a marker, must not be lost to a power loss when the record is gone. So all that
+/// was appended is flushed before a pass begins.
+fn make_durable(with_log: &mut WithLog<'_>) -> Result<(), CleaningError> {
+    let mut plan = None;
+    with_log(&mut |log| plan = Some(log.prepare_flush()));
+    let Some(plan) = plan else { return Err(CleaningError::Changed) };
+    let outcome = plan.run();
+    let mut plan = Some(plan);
+    with_log(&mut |log| match &outcome {
+        Ok(()) => plan.take().into_iter().for_each(|plan| log.complete_flush(plan)),
+        Err(error) => log.fail(&error.to_string()),
+    });
+    outcome.map_err(CleaningError::Storage)
 }

@@ -8,7 +8,7 @@ use super::map::KeyMap;
 use super::plan::{CleanedGroup, CleaningPlan, Source};
 use super::transactions::{Transactions, Verdict};
 use super::types::{CleanerBuffers, CleaningError, CleaningStats, Pace};
-use crate::batch::{BatchHeader, BatchView, each_in_order, records};
+use crate::batch::{BatchHeader, BatchView, Remnant, each_in_order, records};
 use crate::disk::OpenMode;
 use crate::segment::{FileKind, Located, Phase, Place, Scan, ScanError, Segment, parse_file_name};
 use crate::{Offset, StorageError};
@@ -217,12 +217,15 @@ impl<'a> Pass<'a> {
             if let Ok(Verdict::NeededAndListed(transaction)) = verdict {
                 output.segment.note_aborted(output.place, transaction);
             }
-            // The segment's last offset is to be told by a batch: what a crash leaves is judged by it.
             let ends_segment = is_last && batch.end() == source.size_bytes;
-            let keep_empty =
-                ends_segment || view.header.next_offset() == plan.first_uncleanable || plan.producers.are_told_by(&view.header);
+            let remnant = match view.header.next_offset() == plan.first_uncleanable || plan.producers.are_told_by(&view.header) {
+                true => Remnant::Header,
+                // The segment's last offset is to be told by a batch: what a crash leaves is judged by it.
+                false if ends_segment => Remnant::Offsets,
+                false => Remnant::Nothing,
+            };
             let before = output.bytes.len();
-            let fate = self.filter.apply(&view, verdict, keep_empty, &plan, self.map, self.mapped_to, &mut output.bytes);
+            let fate = self.filter.apply(&view, verdict, remnant, &plan, self.map, self.mapped_to, &mut output.bytes);
             let record_count = u64::try_from(view.header.record_count()).unwrap_or_default();
             self.stats.messages_read += record_count;
             self.stats.bytes_read += batch.size_bytes;

@@ -17,7 +17,7 @@ use super::{Health, LogConfig, Offsets, PartitionLog};
 use crate::cleaner::Lease;
 use crate::disk::{Disk, OpenMode};
 use crate::producer::ProducerStates;
-use crate::segment::{FileKind, Phase, Place, Scan, ScanError, Segment, file_name, parse_file_name};
+use crate::segment::{FileKind, Phase, Place, Recovered, Scan, ScanError, Segment, file_name, parse_file_name};
 use crate::{LeaderEpochCache, LogId, Millis, Offset, StorageError};
 
 impl PartitionLog {
@@ -228,11 +228,9 @@ impl PartitionLog {
             segment.set_aborted_transactions(&self.place, aborted)?;
             report.segments_scanned += 1;
             report.bytes_scanned += segment.size_bytes();
-            let bad = match (found.bad, segment_end) {
+            let bad = match (found.bad.clone(), segment_end) {
                 (Some(bad), _) => Some(bad),
-                (None, Some(end))
-                    if how.machine_stopped && recovery_point < end && self.has_lost_its_end(index, found.next_offset, end)? =>
-                {
+                (None, Some(end)) if how.machine_stopped && recovery_point < end && self.has_lost_its_end(index, &found, end)? => {
                     // The end of this segment never reached the disk; the next one did, which was written after it.
                     Some((self.segments[index].size_bytes(), format!("offsets {} to {} are missing", found.next_offset, end.0 - 1)))
                 }
@@ -253,13 +251,13 @@ impl PartitionLog {
     }
 
     /// A segment whose offsets do not reach the next one: were its last writes lost with the power? What it was finished with tells.
-    /// Without that, only the cleaner and a cleaned leader leave gaps.
-    fn has_lost_its_end(&self, index: usize, next_offset: Offset, next_base_offset: Offset) -> Result<bool, StorageError> {
-        let Some(segment) = self.segments.get(index).filter(|_| next_offset < next_base_offset) else { return Ok(false) };
+    /// Without that, only Kafka's cleaner and a cleaned leader leave gaps at the end (ours does not), and hardly ever only there.
+    fn has_lost_its_end(&self, index: usize, found: &Recovered, next_base_offset: Offset) -> Result<bool, StorageError> {
+        let Some(segment) = self.segments.get(index).filter(|_| found.next_offset < next_base_offset) else { return Ok(false) };
         Ok(match segment.finished(&self.place)? {
             Some(finished) if finished.log_size_bytes == segment.size_bytes() => finished.end_offset != next_base_offset,
             Some(finished) if finished.log_size_bytes > segment.size_bytes() => true,
-            _ => !self.config.cleanup_policy.compact,
+            _ => !(self.config.cleanup_policy.compact && found.has_gaps),
         })
     }
 

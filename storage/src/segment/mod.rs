@@ -27,6 +27,7 @@ pub(crate) use active::RollRules;
 pub(crate) use cleaned::listed_aborted_transactions;
 pub(crate) use files::{FileKind, OpenFile, Phase, Place, file_name, parse_file_name};
 pub(crate) use read::{SliceError, Sliced, Want};
+pub(crate) use recover::Recovered;
 pub(crate) use scan::{Located, Scan, ScanError};
 pub(crate) use seal::{append as append_seal, sync as sync_seals, tidy as tidy_seals};
 

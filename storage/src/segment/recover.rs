@@ -17,6 +17,8 @@ pub(crate) struct Recovered {
     pub(crate) next_offset: Offset,
     /// First byte that does not begin a good batch, and why; `None` when all is good.
     pub(crate) bad: Option<(u64, String)>,
+    /// Offsets are missing between or in the batches: it was cleaned, or copied from a log that was.
+    pub(crate) has_gaps: bool,
 }
 
 /// Batches are searched for in pieces of this size.
@@ -42,6 +44,7 @@ impl Segment {
         // The batch before the current one, when it left a gap: where it lies, and the offset that was due instead.
         let mut gap: Option<(u64, Offset)> = None;
         let mut distrusted = None;
+        let mut has_gaps = false;
         let bad = loop {
             let step = scan.peek().and_then(|found| {
                 let Some(batch) = found else { return Ok(None) };
@@ -63,6 +66,7 @@ impl Segment {
                 Ok(Some((batch, marker))) => {
                     let due = scan.offset_min();
                     gap = (batch.header.base_offset() > due).then_some((batch.position, due));
+                    has_gaps |= gap.is_some() || batch.header.record_count() <= batch.header.last_offset_delta();
                     scan.skip(&batch);
                     assert!(indexes.note(&batch, interval_bytes), "entries built from the log rise");
                     // What cannot be written now is written later.
@@ -83,7 +87,7 @@ impl Segment {
         }
         let next_offset = distrusted.map_or(indexes.next_offset, |(_, due)| due);
         inner.indexes = Some(indexes);
-        Ok(Recovered { next_offset, bad })
+        Ok(Recovered { next_offset, bad, has_gaps })
     }
 
     /// Walks all headers without judging them further than their structure; markers are read.
