@@ -22,7 +22,7 @@ use crate::partition::Partition;
 use crate::partition::flusher::Flusher;
 use crate::partition::registry::Registry;
 use crate::producer_ids::ProducerIds;
-use crate::quota::{Quota, Unlimited};
+use crate::quota::Quotas;
 use crate::stuck::LateTransactions;
 use arc_swap::ArcSwap;
 use kafka_protocol::ResponseError;
@@ -62,11 +62,18 @@ pub(crate) struct Published {
     pub(crate) registry: Registry,
     pub(crate) groups: GroupCoordinator,
     txns: TxnCoordinator,
+    quotas: Arc<Quotas>,
 }
 
 impl Published {
-    pub(crate) fn new(dynamic: Arc<DynamicConfig>, registry: Registry, groups: GroupCoordinator, txns: TxnCoordinator) -> Self {
-        Self { image: ArcSwap::from_pointee(MetadataImage::default()), dynamic, registry, groups, txns }
+    pub(crate) fn new(
+        dynamic: Arc<DynamicConfig>,
+        registry: Registry,
+        groups: GroupCoordinator,
+        txns: TxnCoordinator,
+        quotas: Arc<Quotas>,
+    ) -> Self {
+        Self { image: ArcSwap::from_pointee(MetadataImage::default()), dynamic, registry, groups, txns, quotas }
     }
 
     /// The newest committed metadata.
@@ -78,6 +85,9 @@ impl Published {
         self.dynamic.follow(&published.new);
         self.registry.apply(now_ms, &published.new, &published.delta);
         self.groups.runtime.follow(&self.registry, &published.new, &published.delta);
+        if published.delta.client_quotas_changed {
+            self.quotas.follow(published.new.client_quotas());
+        }
         self.image.store(Arc::clone(&published.new));
         self.txns.runtime.follow(&self.registry, &published.new, &published.delta);
     }
@@ -101,7 +111,7 @@ pub struct Node {
     /// Who may do what.
     pub authorizer: Arc<dyn Authorizer>,
     /// How much a client may use.
-    pub quota: Arc<dyn Quota>,
+    pub quota: Arc<Quotas>,
     /// Plugged-in hooks.
     pub hooks: Hooks,
     /// Levels of loggers.
@@ -159,8 +169,9 @@ impl Node {
     /// Brings broker keys that changed to where they count. What partitions obey is the registry's business, and all else asks when it
     /// needs to know.
     fn follow_config(&self, admission: impl Fn(Limits) + Send + Sync + 'static) {
-        let (groups, txns) = (self.groups.clone(), self.txns.clone());
+        let (groups, txns, quota) = (self.groups.clone(), self.txns.clone(), Arc::clone(&self.quota));
         self.dynamic.watch(move |config| {
+            quota.configure(config);
             groups.reconfigure(config);
             txns.reconfigure(config);
             admission(config.limits());
@@ -318,7 +329,7 @@ impl Broker {
             started_at_ms: clock.now_ms(),
             clock,
             authorizer: Arc::new(AllowAll),
-            quota: Arc::new(Unlimited),
+            quota: Arc::clone(&published.quotas),
             log_levels: hooks.log_levels.clone().unwrap_or_default(),
             hooks,
             fetch_max_bytes: config.fetch_max_bytes(),

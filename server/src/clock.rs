@@ -10,7 +10,8 @@ pub struct Clock(Source);
 
 #[derive(Clone, Debug)]
 enum Source {
-    System,
+    /// Since when, on both clocks.
+    System(Moment),
     Manual(Arc<AtomicI64>),
 }
 
@@ -18,7 +19,7 @@ impl Clock {
     /// The machine's wall clock.
     #[must_use]
     pub fn system() -> Self {
-        Self(Source::System)
+        Self(Source::System(Moment { wall_ms: wall_ms(), steady: Instant::now() }))
     }
 
     /// A clock that stands at `now_ms` until [`Clock::advance`] moves it.
@@ -31,10 +32,26 @@ impl Clock {
     #[must_use]
     pub fn now_ms(&self) -> i64 {
         match &self.0 {
-            Source::System => {
-                SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
-            }
+            Source::System(_) => wall_ms(),
             Source::Manual(at) => at.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Milliseconds that only go forward, whatever happens to the wall clock: what it showed at the start, and the time since.
+    #[must_use]
+    pub fn steady_ms(&self) -> i64 {
+        match &self.0 {
+            Source::System(start) => start.wall_ms.saturating_add(i64::try_from(start.steady.elapsed().as_millis()).unwrap_or(i64::MAX)),
+            Source::Manual(at) => at.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Nanoseconds since some moment before the first use, to measure spans with.
+    #[must_use]
+    pub fn steady_ns(&self) -> u64 {
+        match &self.0 {
+            Source::System(start) => u64::try_from(start.steady.elapsed().as_nanos()).unwrap_or(u64::MAX),
+            Source::Manual(at) => u64::try_from(at.load(Ordering::Relaxed)).unwrap_or(0).saturating_mul(1_000_000),
         }
     }
 
@@ -49,7 +66,7 @@ impl Clock {
     #[must_use]
     pub fn was_set_by(&self, since: &Moment) -> i64 {
         match &self.0 {
-            Source::System => {
+            Source::System(_) => {
                 let passed = i64::try_from(since.steady.elapsed().as_millis()).unwrap_or(i64::MAX);
                 self.now_ms().saturating_sub(since.wall_ms).saturating_sub(passed)
             }
@@ -61,7 +78,7 @@ impl Clock {
     #[must_use]
     pub fn look_again_after(&self) -> Duration {
         match &self.0 {
-            Source::System => Duration::from_secs(1),
+            Source::System(_) => Duration::from_secs(1),
             Source::Manual(_) => Duration::from_millis(1),
         }
     }
@@ -72,6 +89,11 @@ impl Clock {
             at.fetch_add(by_ms, Ordering::Relaxed);
         }
     }
+}
+
+/// Milliseconds since the Unix epoch; 0 when the machine's clock stands before it.
+fn wall_ms() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
 /// One moment on two clocks.

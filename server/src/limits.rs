@@ -15,9 +15,16 @@ pub const FETCH_SESSION_PARTITIONS_MAX: usize = 1_000_000;
 
 /// Rows in one DescribeConfigs answer, at up to half a kilobyte each. Reached: the resources that follow are answered with INVALID_REQUEST.
 pub const DESCRIBED_CONFIGS_MAX: usize = 500_000;
-/// Host names that one AlterClientQuotas may have looked up.
+
+/// Groups of clients whose use of each quota is remembered, at about 600 bytes each. Reached: the quietest is forgotten.
+pub const QUOTA_METERS_MAX: usize = 64 * 1024;
+
+/// Connections above their address's rate that are held before they are closed. Reached: new ones are closed at once.
+pub const HELD_CONNECTIONS_MAX: usize = 1_000;
+
+/// Host names that one AlterClientQuotas may have looked up. More: they have no address.
 pub const QUOTA_HOST_NAMES_MAX: usize = 100;
-/// How long each look-up may take.
+/// How long each look-up of a host name may take. Passed: the name has no address.
 pub const QUOTA_HOST_NAME_WITHIN: Duration = Duration::from_secs(5);
 
 /// Connections to the port for metrics and health. Reached: new ones are closed at once.

@@ -1,11 +1,10 @@
 //! CreatePartitions: more partitions for topics that are there.
 //!
 //! The order of checks is Kafka's: duplicates, authorization, then per topic existence, the count, the number of assignments, the
-//! assignments themselves, limits. One row per topic: those asked twice first, then the others in the order asked. A topic that fails
+//! caller's quota, the assignments themselves, limits. One row per topic: those asked twice first, then the others in the order asked. A topic that fails
 //! changes nothing and does not disturb the others; Kafka adds what it had placed before the failure.
-//!
-//! Not done: controller mutation quotas.
 
+use super::create_topics::over_quota;
 use super::image::{MetadataImage, TopicImage};
 use super::placement::{self, MAX_RECORDS_PER_OPERATION, TopicLimits};
 use super::records::MetadataRecord;
@@ -83,6 +82,9 @@ fn add(
     let unknown = ApiError { error: ResponseError::UnknownTopicOrPartition, message: None };
     let topic = image.topics().by_name(name).ok_or(unknown)?;
     let added = count_added(topic, asked)?;
+    if !context.access.may_change_partitions(added) {
+        return Err(over_quota());
+    }
     let held = topic.partitions.len();
     // The first partition speaks for all, as in Kafka.
     let factor = topic.partitions.values().next().map_or(1, |partition| partition.replicas.len());

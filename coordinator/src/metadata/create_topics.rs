@@ -2,9 +2,9 @@
 //!
 //! The order of checks is Kafka's, because a client sees only the first that fails: duplicates, `__cluster_metadata`,
 //! authorization, the partitions of all topics together, then per topic existence, name, null configs, configs, shape
-//! (manual assignment or counts), limits. A topic that fails does not disturb the others; too much at once fails all.
+//! (manual assignment or counts), limits, the caller's quota. A topic that fails does not disturb the others; too much at once fails all.
 //!
-//! Not done: create.topic.policy.class.name, controller mutation quotas, rack-aware placement over many brokers.
+//! Not done: create.topic.policy.class.name, rack-aware placement over many brokers.
 
 use super::image::{ConfigResource, MetadataImage};
 use super::placement::{self, MAX_RECORDS_PER_OPERATION, TopicLimits};
@@ -101,6 +101,12 @@ pub trait TopicAccess {
         let _ = topic;
         true
     }
+    /// Whether the caller's quota lets it create or delete so many partitions now; a yes has used it (KIP-599). Asked for each topic that
+    /// passed all checks, also when nothing is to be changed.
+    fn may_change_partitions(&self, count: usize) -> bool {
+        let _ = count;
+        true
+    }
 }
 
 /// Everything is allowed.
@@ -177,6 +183,7 @@ impl<'a, 'c> Creator<'a, 'c> {
         let mut results = Vec::new();
         for topic in wanted {
             results.push(match self.check(topic) {
+                Ok(new) if !self.context.access.may_change_partitions(new.partitions.len()) => failure(&topic.name.0, &over_quota()),
                 Ok(new) => self.accept(new)?,
                 Err(error) => failure(&topic.name.0, &error),
             });
@@ -351,6 +358,11 @@ fn described_config(config: DescribedConfig) -> CreatableTopicConfigs {
         .with_read_only(config.read_only)
         .with_config_source(config.source)
         .with_is_sensitive(config.sensitive)
+}
+
+/// The caller's quota of partitions to create or delete is used up (KIP-599).
+pub(super) fn over_quota() -> ApiError {
+    ApiError { error: ResponseError::ThrottlingQuotaExceeded, message: None }
 }
 
 pub(super) fn too_long_config() -> ApiError {

@@ -2,9 +2,8 @@
 //!
 //! Kafka shuffles the answers so that their order betrays nothing about topics the caller may not see. Here the order
 //! is fixed and equally silent: refused requests, then topics by name, then by id, each sorted.
-//!
-//! Not done: controller mutation quotas.
 
+use super::create_topics::over_quota;
 use super::image::MetadataImage;
 use super::records::{MetadataRecord, RemoveTopicRecord};
 use super::{ApiError, TopicAccess, TopicId};
@@ -105,7 +104,12 @@ impl Deleter<'_> {
             self.by_name(name, &mut claimed);
         }
         for (id, name) in self.doomed.clone() {
-            self.answer(Some(&name), id, None);
+            let partitions = self.image.topics().by_id(id).map_or(0, |topic| topic.partitions.len());
+            let within = self.context.access.may_change_partitions(partitions);
+            if !within {
+                self.doomed.remove(&id);
+            }
+            self.answer(Some(&name), id, (!within).then(over_quota));
         }
     }
 

@@ -19,7 +19,10 @@ impl Api for CreatePartitions {
 
     async fn handle(ctx: RequestContext, request: CreatePartitionsRequest) -> CreatePartitionsResponse {
         let names: Vec<_> = request.topics.iter().map(|topic| topic.name.clone()).collect();
-        match ctx.node.controller.create_partitions(Access::of(&ctx), request).await {
+        let (access, mutations) = Access::within_quota(&ctx, 3);
+        let outcome = ctx.node.controller.create_partitions(access, request).await;
+        ctx.throttle_at_least(mutations.throttle_ms());
+        match outcome {
             Ok(response) => response,
             Err(error) => {
                 let failed = |name| CreatePartitionsTopicResult::default().with_name(name).with_error_code(error.code());

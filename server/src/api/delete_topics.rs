@@ -21,7 +21,10 @@ impl Api for DeleteTopics {
         let by_state =
             request.topics.iter().map(|topic| DeletableTopicResult::default().with_name(topic.name.clone()).with_topic_id(topic.topic_id));
         let asked: Vec<_> = by_name.chain(by_state).collect();
-        match ctx.node.controller.delete_topics(&ctx.node, Access::of(&ctx), ctx.api_version, request).await {
+        let (access, mutations) = Access::within_quota(&ctx, 5);
+        let outcome = ctx.node.controller.delete_topics(&ctx.node, access, ctx.api_version, request).await;
+        ctx.throttle_at_least(mutations.throttle_ms());
+        match outcome {
             Ok(response) => response,
             Err(error) => DeleteTopicsResponse::default()
                 .with_responses(asked.into_iter().map(|result| result.with_error_code(error.code())).collect()),

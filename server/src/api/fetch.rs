@@ -7,11 +7,10 @@
 
 use super::{RawApi, RequestContext};
 use crate::auth::{Operation, Resource};
-use crate::fetch::encode::{PartitionAnswer, TopicAnswer, fetch_response};
+use crate::fetch::encode::{PartitionAnswer, TopicAnswer, fetch_response, fetch_size_bytes};
 use crate::fetch::session::{Context, FetchSpec, Told};
 use crate::net::{CloseReason, Outcome};
 use crate::partition::{Partition, ReadRequest, Waiter, WakeAt};
-use crate::quota::Usage;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::fetch_response::{EpochEndOffset, LeaderIdAndEpoch};
 use kafka_protocol::messages::{ApiKey, BrokerId, FetchRequest, TopicName};
@@ -34,7 +33,7 @@ impl RawApi for Fetch {
         let begun = ctx.node.sessions.begin(ctx.node.clock.now_ms(), ctx.api_version, &request);
         let context = match begun {
             Ok(context) => context,
-            Err(error) => return respond(&ctx, 0, error.code(), 0, Vec::new()),
+            Err(error) => return respond(&ctx, ctx.throttle_ms(), error.code(), 0, Vec::new()),
         };
         let (specs, session) = match context {
             Context::Sessionless(specs) => (specs, Session::None),
@@ -177,7 +176,7 @@ impl Drop for Parked<'_> {
 }
 
 fn answer_bytes_max(ctx: &RequestContext, request: &FetchRequest) -> u64 {
-    u64::try_from(request.max_bytes).unwrap_or(0).min(ctx.node.fetch_max_bytes)
+    u64::try_from(request.max_bytes).unwrap_or(0).min(ctx.node.fetch_max_bytes).min(ctx.node.quota.fetch_bytes_max(ctx.who()))
 }
 
 fn read_all(ctx: &RequestContext, request: &FetchRequest, wanted: &[Wanted]) -> Round {
@@ -251,34 +250,53 @@ fn current_leader(ctx: &RequestContext, spec: &FetchSpec, error: ResponseError) 
 }
 
 fn answer(ctx: &RequestContext, session: Session, wanted: Vec<Wanted>, answers: Vec<PartitionAnswer>) -> Outcome {
-    let bytes = answers.iter().map(|answer| answer.record_bytes).sum();
-    for (wanted, answer) in wanted.iter().zip(&answers) {
-        if let Ok(partition) = &wanted.partition {
-            partition.count_fetch(answer.record_bytes, answer.error_code != 0);
-        }
-    }
-    let throttle_ms = ctx.node.quota.charge(&ctx.connection, Usage::FetchBytes(bytes));
+    let limited = ctx.node.quota.meters_fetches() || ctx.spent.is_some();
     let told = answers.iter().map(told).collect::<Vec<_>>();
-    let mut topics: Vec<TopicAnswer> = Vec::new();
-    let (session_id, news) = match session {
-        Session::None => (0, None),
-        Session::Wanted => {
-            let specs = wanted.iter().map(|wanted| wanted.spec.clone()).zip(told).collect();
-            (ctx.node.sessions.create(ctx.node.clock.now_ms(), ctx.api_version, specs, super::random_i32), None)
-        }
-        Session::Open { session_id, next_epoch } => (session_id, Some(ctx.node.sessions.filter(session_id, next_epoch, &told, true))),
+    let (news, specs) = match session {
+        Session::None => (None, Vec::new()),
+        Session::Wanted => (None, wanted.iter().map(|wanted| wanted.spec.clone()).collect()),
+        // What a throttled client does not get is news next time.
+        Session::Open { session_id, next_epoch } => (Some(ctx.node.sessions.filter(session_id, next_epoch, &told, !limited)), Vec::new()),
     };
-    for (at, (wanted, partition)) in wanted.into_iter().zip(answers).enumerate() {
+    let mut topics: Vec<TopicAnswer> = Vec::new();
+    for (at, (wanted, partition)) in wanted.iter().zip(answers).enumerate() {
         if news.as_ref().is_some_and(|news| !news.get(at).copied().unwrap_or(true)) {
             continue;
         }
-        let FetchSpec { topic, topic_id, .. } = wanted.spec;
+        let FetchSpec { topic, topic_id, .. } = &wanted.spec;
         match topics.last_mut() {
-            Some(last) if last.topic_id == topic_id && last.topic == topic => last.partitions.push(partition),
-            _ => topics.push(TopicAnswer { topic, topic_id, partitions: vec![partition] }),
+            Some(last) if last.topic_id == *topic_id && last.topic == *topic => last.partitions.push(partition),
+            _ => topics.push(TopicAnswer { topic: topic.clone(), topic_id: *topic_id, partitions: vec![partition] }),
         }
     }
-    respond(ctx, throttle_ms, 0, session_id, topics)
+    let open_id = if let Session::Open { session_id, .. } = session { session_id } else { 0 };
+    if limited {
+        let bytes = fetch_size_bytes(ctx.api_version, &topics);
+        let throttle_ms = ctx.node.quota.fetched(ctx.who(), bytes).max(ctx.throttle_ms());
+        if throttle_ms > 0 {
+            ctx.node.quota.not_fetched(ctx.who(), bytes);
+            return respond(ctx, throttle_ms, 0, open_id, Vec::new());
+        }
+    }
+    for (wanted, told) in wanted.iter().zip(&told) {
+        if let Ok(partition) = &wanted.partition {
+            partition.count_fetch(told.record_bytes, told.error_code != 0);
+        }
+    }
+    let session_id = match session {
+        Session::None => 0,
+        Session::Wanted => {
+            let specs = specs.into_iter().zip(told).collect();
+            ctx.node.sessions.create(ctx.node.clock.now_ms(), ctx.api_version, specs, super::random_i32)
+        }
+        Session::Open { session_id, next_epoch } => {
+            if limited {
+                ctx.node.sessions.filter(session_id, next_epoch, &told, true);
+            }
+            session_id
+        }
+    };
+    respond(ctx, 0, 0, session_id, topics)
 }
 
 fn told(answer: &PartitionAnswer) -> Told {

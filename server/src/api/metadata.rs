@@ -4,6 +4,7 @@
 //! v8 authorized operations (cluster: v8-10 only) · v9 flexible · v10 topic ids (KIP-516) · v12 topics by id · v13 top-level error.
 //! A topic that is created on the way is ready in the same answer.
 
+use super::create_topics::OnlyQuota;
 use super::{Api, CLUSTER_OPERATIONS, NOT_ASKED, RequestContext, TOPIC_OPERATIONS, is_internal_topic};
 use crate::auth::{Operation, Resource};
 use crate::coordinators::group::OFFSETS_TOPIC;
@@ -188,7 +189,7 @@ async fn create_missing(ctx: &RequestContext, asked: &[MetadataRequestTopic]) {
     }
     missing.retain(|name| !is_internal_topic(name));
     if !missing.is_empty()
-        && let Err(error) = ctx.node.controller.auto_create(&ctx.node, missing).await
+        && let Err(error) = ctx.node.controller.auto_create(&ctx.node, OnlyQuota(ctx.mutations(i16::MIN)), missing).await
     {
         tracing::warn!(%error, "cannot create topics on first use");
     }

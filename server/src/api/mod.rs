@@ -68,6 +68,7 @@ use crate::auth::{Operation, Resource};
 use crate::broker::Node;
 use crate::clock::Stopwatch;
 use crate::net::{CloseReason, ConnectionInfo, Dispatch, Dispatched, Frame, Outcome};
+use crate::quota::{Arrival, Metered, Mutations, Spent, Who, write_throttle_time};
 use bytes::{BufMut, Bytes, BytesMut};
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::ApiKey;
@@ -98,6 +99,10 @@ pub struct RequestContext {
     pub correlation_id: i32,
     /// The client's name for itself.
     pub client_id: Option<StrBytes>,
+    /// Size of the request without the size prefix.
+    pub size_bytes: usize,
+    /// Its time, while somebody's is bounded.
+    pub(crate) spent: Option<Arc<Spent>>,
 }
 
 impl RequestContext {
@@ -105,6 +110,32 @@ impl RequestContext {
     #[must_use]
     pub fn allows(&self, operation: Operation, resource: Resource<'_>) -> bool {
         self.node.authorizer.allows(&self.connection, operation, resource)
+    }
+
+    /// Whose quotas count.
+    pub(crate) fn who(&self) -> Who<'_> {
+        Who { user: &self.connection.principal.name, client_id: self.client_id.as_deref().unwrap_or_default() }
+    }
+
+    /// How long the client is throttled for the time its request took, and by what else was noted for it. To be asked when the answer is
+    /// made; the first question notes the time.
+    pub(crate) fn throttle_ms(&self) -> i32 {
+        // Brokers among themselves are exempt.
+        let spent = self.spent.as_ref().filter(|_| self.api_key != ApiKey::WriteTxnMarkers);
+        spent.map_or(0, |spent| spent.throttle_ms(|spent_ns| self.node.quota.requested(self.who(), spent_ns)))
+    }
+
+    /// The quota of partitions that this request creates or deletes; `strict_since` is the first version that knows
+    /// THROTTLING_QUOTA_EXCEEDED.
+    pub(crate) fn mutations(&self, strict_since: i16) -> Mutations {
+        Mutations::new(&self.node.quota, &self.connection.principal.name, self.client_id.as_ref(), self.api_version >= strict_since)
+    }
+
+    /// The client is throttled by at least this.
+    pub(crate) fn throttle_at_least(&self, throttle_ms: i32) {
+        if let Some(spent) = &self.spent {
+            spent.throttle_at_least(throttle_ms);
+        }
     }
 
     /// The client's address as Kafka keeps it with a group's member.
@@ -127,8 +158,17 @@ impl RequestContext {
     /// Encodes a response behind its header.
     pub fn respond(&self, message: &impl Encodable) -> Outcome {
         let mut out = self.response_head();
+        let head_bytes = out.len();
         match message.encode(&mut out, self.api_version) {
-            Ok(()) => Outcome::Respond(Response::new(out.freeze())),
+            Ok(()) => {
+                let throttle_ms = self.throttle_ms();
+                if throttle_ms > 0 {
+                    write_throttle_time(self.api_key, self.api_version, &mut out[head_bytes..], throttle_ms);
+                }
+                let mut response = Response::new(out.freeze());
+                response.throttle_ms = throttle_ms;
+                Outcome::Respond(response)
+            }
             Err(error) => close(format!("cannot encode the answer to {:?} v{}: {error}", self.api_key, self.api_version)),
         }
     }
@@ -340,6 +380,7 @@ impl Dispatch for Dispatcher {
                 entry.key, frame.api_version, entry.min_version, entry.max_version
             ));
         }
+        let spent = self.0.quota.meters_requests().then(|| Spent::new(self.0.clock.clone()));
         let ctx = RequestContext {
             node: Arc::clone(&self.0),
             connection: Arc::clone(connection),
@@ -347,6 +388,8 @@ impl Dispatch for Dispatcher {
             api_version: frame.api_version,
             correlation_id: frame.correlation_id,
             client_id: frame.client_id,
+            size_bytes: frame.size_bytes,
+            spent: spent.clone(),
         };
         let hooks = &self.0.hooks;
         let future = if hooks.fault.is_none() && hooks.observer.is_none() {
@@ -354,7 +397,22 @@ impl Dispatch for Dispatcher {
         } else {
             Box::pin(hooked(entry, ctx, frame.body))
         };
+        let future = match spent {
+            Some(spent) => Box::pin(Metered { request: future, spent }),
+            None => future,
+        };
         Dispatched { future, pipelined: entry.pipelined }
+    }
+
+    fn arrival_delay_ms(&self, listener_name: &str) -> u64 {
+        self.0.quota.connections().delay_ms(listener_name)
+    }
+
+    fn turned_away_ms(&self, listener_name: &str, address: IpAddr) -> Option<u64> {
+        match self.0.quota.connections().arrive(listener_name, address) {
+            Arrival::Welcome => None,
+            Arrival::TurnedAway(held_ms) => Some(held_ms),
+        }
     }
 }
 

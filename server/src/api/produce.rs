@@ -12,7 +12,6 @@ use super::{RawApi, RequestContext};
 use crate::auth::{Operation, Resource};
 use crate::net::{CloseReason, Outcome};
 use crate::partition::{Partition, Waiter, WakeAt};
-use crate::quota::Usage;
 use bytes::Bytes;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
@@ -47,12 +46,13 @@ impl RawApi for Produce {
             Ok(Sort::Transactional) => transactions::vouch(&ctx, &request).await,
             Err(refusal) => Err(refusal),
         };
-        let (mut response, waits, bytes) = append_all(&ctx, request, vouched);
+        let (mut response, waits) = append_all(&ctx, request, vouched);
         await_all(&mut response, waits, timeout).await;
+        let throttle_ms = ctx.node.quota.produced(ctx.who(), ctx.size_bytes as u64);
         if acks == 0 {
-            return without_answer(&response);
+            return without_answer(&response, throttle_ms);
         }
-        let throttle_ms = ctx.node.quota.charge(&ctx.connection, Usage::ProduceBytes(bytes));
+        let throttle_ms = throttle_ms.max(ctx.throttle_ms());
         if ctx.api_version >= 10 {
             point_to_leaders(&ctx, &mut response);
         }
@@ -78,11 +78,11 @@ fn append_all(
     ctx: &RequestContext,
     request: ProduceRequest,
     vouched: Result<Vec<transactions::Vouched>, Refusal>,
-) -> (ProduceResponse, Vec<Wait>, u64) {
+) -> (ProduceResponse, Vec<Wait>) {
     let acks = request.acks;
     let (refused, vouched) = vouched.map_or_else(|refusal| (Some(refusal), Vec::new()), |vouched| (None, vouched));
     let mut vouched = vouched.into_iter();
-    let (mut waits, mut bytes) = (Vec::new(), 0);
+    let mut waits = Vec::new();
     let mut responses = Vec::with_capacity(request.topic_data.len());
     for topic in request.topic_data {
         let TopicProduceData { name, topic_id, partition_data, .. } = topic;
@@ -104,8 +104,7 @@ fn append_all(
                 (None, Ok(kind), Ok(check)) => append_one(ctx, acks, *kind, &name, topic_id, data, check),
             };
             partitions.push(match outcome {
-                Ok((answer, wait, appended)) => {
-                    bytes += appended;
+                Ok((answer, wait)) => {
                     waits.extend(wait.map(|(on, at)| Wait { topic: topic_at, partition: partition_at, on, at }));
                     answer
                 }
@@ -114,7 +113,7 @@ fn append_all(
         }
         responses.push(TopicProduceResponse::default().with_name(name).with_topic_id(topic_id).with_partition_responses(partitions));
     }
-    (ProduceResponse::default().with_responses(responses), waits, bytes)
+    (ProduceResponse::default().with_responses(responses), waits)
 }
 
 /// What a request brings.
@@ -191,7 +190,7 @@ fn find(ctx: &RequestContext, name: &TopicName, topic_id: uuid::Uuid, index: i32
     found.map_err(Refusal::plain)
 }
 
-type Appended = (PartitionProduceResponse, Option<(Arc<Partition>, WakeAt)>, u64);
+type Appended = (PartitionProduceResponse, Option<(Arc<Partition>, WakeAt)>);
 
 fn append_one(
     ctx: &RequestContext,
@@ -223,7 +222,7 @@ fn append_one(
         .with_base_offset(appended.info.first_offset.0)
         .with_log_append_time_ms(appended.info.log_append_time.map_or(-1, |at| at.0))
         .with_log_start_offset(appended.info.log_start_offset.0);
-    Ok((answer, wait.map(|at| (partition, at)), appended.info.size_bytes))
+    Ok((answer, wait.map(|at| (partition, at))))
 }
 
 /// Since v3 a partition's records are exactly one batch of magic 2; zstd needs v7 (Kafka's `ProduceRequest.validateRecords`).
@@ -288,15 +287,15 @@ impl Drop for Parked<'_> {
     }
 }
 
-/// acks=0 has no answer; after an error the connection is closed, so that the client notices.
-fn without_answer(response: &ProduceResponse) -> Outcome {
+/// acks=0 has no answer, but its client is throttled by its bytes all the same; after an error the connection is closed, so that the client notices.
+fn without_answer(response: &ProduceResponse, throttle_ms: i32) -> Outcome {
     let failed = response
         .responses
         .iter()
         .flat_map(|topic| topic.partition_responses.iter().map(move |partition| (topic, partition)))
         .find(|(_, partition)| partition.error_code != 0);
     match failed {
-        None => Outcome::NoResponse,
+        None => Outcome::NoResponse { throttle_ms },
         Some((topic, partition)) => Outcome::Close(CloseReason(
             format!("acks=0 produce to {}-{} failed with error {}", topic.name.0.escape_debug(), partition.index, partition.error_code)
                 .into(),

@@ -197,6 +197,7 @@ impl Rounds {
             stuck::warn_of_late(node);
         }
         retention::remove_deleted_files(node);
+        node.quota.expire();
         self.retain(node, now_ms);
         node.cleaner.adjust(node);
     }

@@ -48,6 +48,17 @@ numbers! {
     /// `max.request.partition.size.limit`
     max_request_partition_size_limit: i32 = "max.request.partition.size.limit";
 
+    /// `quota.window.num`
+    quota_window_num: usize = "quota.window.num";
+    /// `quota.window.size.seconds`
+    quota_window_size_seconds: i64 = "quota.window.size.seconds";
+    /// `controller.quota.window.num`
+    controller_quota_window_num: usize = "controller.quota.window.num";
+    /// `controller.quota.window.size.seconds`
+    controller_quota_window_size_seconds: i64 = "controller.quota.window.size.seconds";
+    /// `max.connection.creation.rate`
+    max_connection_creation_rate: i64 = "max.connection.creation.rate";
+
     /// `log.initial.task.delay.ms`
     log_initial_task_delay_ms: i64 = "log.initial.task.delay.ms";
     /// `log.retention.check.interval.ms`

@@ -136,6 +136,14 @@ impl Config {
         keys::broker_key(name).and_then(|(index, _)| self.values.get(index))
     }
 
+    /// A number that one listener has of its own (`listener.name.<listener>.<key>`).
+    #[must_use]
+    pub fn listener_number(&self, listener: &str, key: &str) -> Option<i64> {
+        let name = format!("listener.name.{}.{key}", listener.to_lowercase());
+        let layers = [&self.dynamic, &self.dynamic_defaults, &self.fixed.settings];
+        layers.iter().find_map(|layer| layer.get(&name)).and_then(|setting| setting.text.trim().parse().ok())
+    }
+
     /// This configuration with other dynamic settings: those of all brokers and those of this one, as the metadata log holds them.
     ///
     /// Values that do not fit their key are left out, as Kafka does; the second part of the answer names them.

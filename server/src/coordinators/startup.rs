@@ -11,6 +11,7 @@ use crate::dynamic_config::DynamicConfig;
 use crate::net::{BindError, BoundListener};
 use crate::partition::flusher::Flusher;
 use crate::partition::registry::Registry;
+use crate::quota::Quotas;
 use kafka_protocol::ResponseError;
 use ottla_coordinator::metadata::MetadataImage;
 use ottla_coordinator::metadata::records::Endpoint;
@@ -115,7 +116,9 @@ pub(crate) fn open(config: &Arc<Config>, clock: &Clock, disk: Option<Arc<dyn Dis
     let flusher = Arc::new(Flusher::new());
     let groups = GroupCoordinator::start(config, clock.clone(), Arc::clone(&flusher))?;
     let txns = TxnCoordinator::start(config, clock.clone(), Arc::clone(&flusher))?;
-    let published = Arc::new(Published::new(Arc::clone(&dynamic), registry, groups.clone(), txns.clone()));
+    let quotas = Arc::new(Quotas::new(config, clock.clone()));
+    quotas.follow(shard.image().client_quotas());
+    let published = Arc::new(Published::new(Arc::clone(&dynamic), registry, groups.clone(), txns.clone(), quotas));
     txns.connect(&published);
     let snapshot_bytes = config.metadata_log_max_record_bytes_between_snapshots();
     let runtime = Runtime::new(BrokerId(node_id), shard, log, clock.clone(), Arc::clone(&published), snapshot_bytes);

@@ -68,6 +68,35 @@ pub(crate) fn fetch_response(
     Ok(out.finish())
 }
 
+/// What Kafka counts for such an answer: the body and four bytes, whatever it says of errors and sessions.
+pub(crate) fn fetch_size_bytes(version: i16, topics: &[TopicAnswer]) -> u64 {
+    let flexible = version >= 12;
+    let count = |count: u64, fixed: u64| if flexible { varint_bytes(count + 1) } else { fixed };
+    let tags = u64::from(flexible);
+    let partition = |answer: &PartitionAnswer| {
+        let fixed = 4 + 2 + 8 + 8 + if version >= 5 { 8 } else { 0 } + if version >= 11 { 4 } else { 0 };
+        let aborted = answer.aborted_transactions.as_ref().map_or(count(0, 4), |aborted| {
+            let aborted = aborted.len() as u64;
+            count(aborted, 4) + aborted * (16 + tags)
+        });
+        // An epoch and a leader of their own are rare and small: two numbers with their tags.
+        let tagged = |present: bool, bytes: u64| if flexible && present { 2 + bytes } else { 0 };
+        let tagged = tagged(answer.diverging_epoch.is_some(), 13) + tagged(answer.current_leader.is_some(), 9);
+        fixed + aborted + count(answer.record_bytes, 4) + answer.record_bytes + tags + tagged
+    };
+    let topic = |topic: &TopicAnswer| {
+        let name = topic.topic.len() as u64;
+        let named = if version >= 13 { 16 } else { count(name, 2) + name };
+        named + count(topic.partitions.len() as u64, 4) + topic.partitions.iter().map(partition).sum::<u64>() + tags
+    };
+    let head = 4 + 4 + if version >= 7 { 6 } else { 0 } + tags;
+    head + count(topics.len() as u64, 4) + topics.iter().map(topic).sum::<u64>()
+}
+
+fn varint_bytes(value: u64) -> u64 {
+    (u64::from(u64::BITS - (value | 1).leading_zeros())).div_ceil(7)
+}
+
 fn partition_answer(out: &mut Writer, version: i16, answer: PartitionAnswer) -> anyhow::Result<()> {
     out.buffer.put_i32(answer.partition);
     out.buffer.put_i16(answer.error_code);
@@ -303,6 +332,30 @@ mod tests {
             let tagged = version >= 12;
             assert_eq!(failed.diverging_epoch.end_offset, if tagged { 40 } else { -1 });
             assert_eq!(failed.current_leader.leader_id, BrokerId(if tagged { 7 } else { -1 }));
+        }
+    }
+
+    #[test]
+    fn the_size_that_counts_for_quotas_is_that_of_the_body_and_four_bytes() {
+        let many = |count: i32, record_bytes: u64| {
+            let partition = |partition| PartitionAnswer { partition, record_bytes, ..PartitionAnswer::default() };
+            let topic = TopicName(StrBytes::from_string("t".repeat(200)));
+            vec![TopicAnswer { topic, topic_id: Uuid::nil(), partitions: (0..count).map(partition).collect() }]
+        };
+        for version in 4..=18 {
+            assert_eq!(fetch_size_bytes(version, &answers()), on_the_wire(version).len() as u64 + 4, "v{version}");
+            for (count, record_bytes) in [(200, 0), (2, 126), (2, 127), (2, 100_000), (0, 0)] {
+                let topics = || many(count, record_bytes);
+                let ranges = |mut topics: Vec<TopicAnswer>| {
+                    for partition in topics.iter_mut().flat_map(|topic| &mut topic.partitions) {
+                        partition.ranges = vec![range(0, partition.record_bytes)];
+                    }
+                    topics
+                };
+                let size = fetch_size_bytes(version, &topics());
+                let response = fetch_response(BytesMut::new(), version, 0, 0, 0, ranges(topics())).unwrap();
+                assert_eq!(size, response.size_bytes() + 4, "v{version}");
+            }
         }
     }
 

@@ -204,11 +204,12 @@ impl Connection {
         let now = Instant::now();
         let (size_bytes, throttle_ms) = match &outcome {
             Outcome::Respond(response) => (response.size_bytes(), response.throttle_ms),
-            Outcome::NoResponse | Outcome::Close(_) => (0, 0),
+            Outcome::NoResponse { throttle_ms } => (0, *throttle_ms),
+            Outcome::Close(_) => (0, 0),
         };
         self.shared.tally.done(begun, now, size_bytes, throttle_ms);
         match outcome {
-            Outcome::NoResponse => {}
+            Outcome::NoResponse { .. } => {}
             Outcome::Respond(response) => {
                 let close_after = response.close_after;
                 if self.output.is_empty() {
@@ -220,12 +221,12 @@ impl Connection {
                 } else if close_after {
                     self.close(End::ByHandler(CloseReason("the answer asked for it".into())));
                 }
-                if let Ok(throttle_ms @ 1..) = u64::try_from(throttle_ms) {
-                    let mute = Duration::from_millis(throttle_ms).min(self.shared.limits.throttle_max);
-                    self.muted_until = self.muted_until.max(Some(now + mute));
-                }
             }
             Outcome::Close(reason) => self.close(End::ByHandler(reason)),
+        }
+        if let Ok(throttle_ms @ 1..) = u64::try_from(throttle_ms) {
+            let mute = Duration::from_millis(throttle_ms).min(self.shared.limits.throttle_max);
+            self.muted_until = self.muted_until.max(Some(now + mute));
         }
     }
 

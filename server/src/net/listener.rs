@@ -9,7 +9,7 @@ use super::connection::{self, Shared, Stop};
 use super::ending::Endings;
 use super::tally::Tally;
 use super::{ConnectionInfo, Dispatch, Principal};
-use crate::limits::Limits;
+use crate::limits::{HELD_CONNECTIONS_MAX, Limits};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use std::fmt;
 use std::io;
@@ -136,8 +136,14 @@ impl Listeners {
             .collect();
         let first = reactors.first().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "no reactor to serve on"))?;
         let admission = Admission::new(limits);
-        let acceptor =
-            Arc::new(Acceptor { homes, admission: Arc::clone(&admission), next_id: AtomicU64::new(0), principal: Principal::anonymous() });
+        let acceptor = Arc::new(Acceptor {
+            dispatch,
+            homes,
+            held: Arc::default(),
+            admission: Arc::clone(&admission),
+            next_id: AtomicU64::new(0),
+            principal: Principal::anonymous(),
+        });
         let mut accepting = Vec::new();
         for (index, socket) in self.sockets {
             let Some(bound) = self.bound.get(index) else { continue };
@@ -199,7 +205,10 @@ struct Home {
 }
 
 struct Acceptor {
+    dispatch: Arc<dyn Dispatch>,
     homes: Vec<Home>,
+    /// Sockets above their address's rate that wait to be closed.
+    held: Arc<()>,
     admission: Arc<Admission>,
     next_id: AtomicU64,
     principal: Principal,
@@ -233,6 +242,14 @@ async fn accept_loop(acceptor: Arc<Acceptor>, (listener, listener_name): (usize,
                 continue;
             }
         };
+        let delay_ms = acceptor.dispatch.arrival_delay_ms(&listener_name);
+        if delay_ms > 0 {
+            tokio::time::sleep(Duration::from_millis(delay_ms)).await;
+        }
+        if let Some(held_ms) = acceptor.dispatch.turned_away_ms(&listener_name, peer_addr.ip().to_canonical()) {
+            acceptor.hold(stream, Duration::from_millis(held_ms));
+            continue;
+        }
         if let Err((peer, why)) = acceptor.steer(listener, &listener_name, stream, peer_addr) {
             let now = Instant::now();
             if refused_log_at.is_none_or(|at| now.duration_since(at) >= REFUSAL_LOG_EVERY) {
@@ -244,6 +261,18 @@ async fn accept_loop(acceptor: Arc<Acceptor>, (listener, listener_name): (usize,
 }
 
 impl Acceptor {
+    /// Closes the connection later, so that a client that comes again at once is slowed down (KIP-612).
+    fn hold(&self, stream: TcpStream, held: Duration) {
+        let place = Arc::clone(&self.held);
+        // One is the acceptor's own, one is this.
+        if Arc::strong_count(&self.held) - 2 < HELD_CONNECTIONS_MAX {
+            tokio::spawn(async move {
+                tokio::time::sleep(held).await;
+                drop((stream, place));
+            });
+        }
+    }
+
     /// Gives the connection its reactor, or closes it.
     fn steer(
         &self,

@@ -27,7 +27,7 @@ use bytes::{Bytes, BytesMut};
 use kafka_protocol::protocol::StrBytes;
 use std::fmt;
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -37,6 +37,16 @@ use tokio::time::Instant;
 pub trait Dispatch: Send + Sync + 'static {
     /// Called in arrival order for each frame that passed the guard. The future is polled once at once, on the reactor of the connection.
     fn dispatch(&self, connection: &Arc<ConnectionInfo>, frame: Frame) -> Dispatched;
+
+    /// How many milliseconds a listener waits before it goes on with a connection that it has accepted.
+    fn arrival_delay_ms(&self, _listener_name: &str) -> u64 {
+        0
+    }
+
+    /// Asked after that wait. `Some`: more connections from this address than it may open; to be held so many milliseconds, then closed.
+    fn turned_away_ms(&self, _listener_name: &str, _address: IpAddr) -> Option<u64> {
+        None
+    }
 }
 
 /// One request as it came in: header fields, and the body not yet decoded.
@@ -112,7 +122,10 @@ pub enum Outcome {
     /// Send this.
     Respond(Response),
     /// Send nothing (acks=0).
-    NoResponse,
+    NoResponse {
+        /// Read nothing from the client for so long; 0 for no throttling.
+        throttle_ms: i32,
+    },
     /// Close the connection once the answers before this one are written; the reason is logged.
     Close(CloseReason),
 }

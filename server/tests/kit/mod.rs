@@ -20,6 +20,7 @@ pub use disks::GatedDisk;
 pub use records::{BASE_MS, Batch, Seen, seen};
 
 use ottla_server::Broker;
+use ottla_server::api::FaultHook;
 use ottla_server::broker::{Hooks, StartError};
 use ottla_server::clock::Clock;
 use ottla_server::config::Config;
@@ -43,6 +44,7 @@ pub struct Kit {
     data: PathBuf,
     properties: String,
     disk: Option<Arc<dyn Disk>>,
+    fault: Option<Arc<dyn FaultHook>>,
     /// Opened when the story ends, however it ends: a broker cannot stop while a sync waits.
     gate: Option<GatedDisk>,
 }
@@ -78,11 +80,26 @@ impl Kit {
         self
     }
 
+    /// This kit with something that happens before each request, before its first start.
+    pub fn with_fault(mut self, fault: Arc<dyn FaultHook>) -> Self {
+        self.fault = Some(fault);
+        self
+    }
+
     /// Not started yet.
     pub fn stopped(properties: &str) -> Self {
         let dir = Arc::new(tempfile::tempdir().expect("a directory"));
         let data = dir.path().join("data");
-        Self { clock: Clock::manual(BASE_MS), broker: None, dir, data, properties: properties.to_owned(), disk: None, gate: None }
+        Self {
+            clock: Clock::manual(BASE_MS),
+            broker: None,
+            dir,
+            data,
+            properties: properties.to_owned(),
+            disk: None,
+            fault: None,
+            gate: None,
+        }
     }
 
     fn config(&self) -> Config {
@@ -94,7 +111,7 @@ impl Kit {
 
     /// Starts the broker, or says why it does not.
     pub fn try_start(&mut self) -> Result<(), StartError> {
-        let hooks = Hooks { disk: self.disk.clone(), ..Hooks::default() };
+        let hooks = Hooks { disk: self.disk.clone(), fault: self.fault.clone(), ..Hooks::default() };
         self.broker = Some(Broker::start_with(self.config(), self.clock.clone(), hooks)?);
         Ok(())
     }
@@ -162,13 +179,22 @@ impl Kit {
         let data = self.dir.path().join(format!("image-{}", uuid::Uuid::new_v4()));
         copy_dir(&self.data, &data);
         let (dir, properties) = (Arc::clone(&self.dir), self.properties.clone());
-        Self { clock: Clock::manual(self.clock.now_ms()), broker: None, dir, data, properties, disk: None, gate: None }
+        Self { clock: Clock::manual(self.clock.now_ms()), broker: None, dir, data, properties, disk: None, fault: None, gate: None }
     }
 
     /// Another kit on the very same directory.
     pub fn twin(&self) -> Self {
         let (dir, properties) = (Arc::clone(&self.dir), self.properties.clone());
-        Self { clock: self.clock.clone(), broker: None, dir, data: self.data.clone(), properties, disk: self.disk.clone(), gate: None }
+        Self {
+            clock: self.clock.clone(),
+            broker: None,
+            dir,
+            data: self.data.clone(),
+            properties,
+            disk: self.disk.clone(),
+            fault: self.fault.clone(),
+            gate: None,
+        }
     }
 
     /// Goes on with another disk, as after a crash of the machine.

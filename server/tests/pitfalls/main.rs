@@ -23,6 +23,7 @@ mod log_life;
 mod metadata;
 mod offsets;
 mod produce;
+mod quotas;
 mod sessions;
 mod topics;
 mod transactions;

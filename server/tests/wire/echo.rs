@@ -80,7 +80,8 @@ async fn run(frame: Frame, file: Option<Arc<dyn DiskFile>>, gate: Arc<Notify>) -
     head.put_i32(frame.correlation_id);
     let command = frame.client_id.as_deref().unwrap_or_default().to_owned();
     let mut response = match command.as_str() {
-        "nothing" => return Outcome::NoResponse,
+        "nothing" => return Outcome::NoResponse { throttle_ms: 0 },
+        "nothing-throttle" => return Outcome::NoResponse { throttle_ms: 60 },
         "close" => return Outcome::Close(CloseReason("told to".into())),
         "panic" => panic!("told to"),
         "park" => {

@@ -162,6 +162,16 @@ fn a_throttled_client_is_answered_at_once_and_then_muted() {
     assert!(began.elapsed() >= Duration::from_millis(55), "muted for {:?} only", began.elapsed());
 }
 
+#[test]
+fn a_client_that_wants_no_answer_is_muted_all_the_same() {
+    let server = Server::start();
+    let mut client = server.connect();
+    let began = Instant::now();
+    client.send(&[api_versions(1, "nothing-throttle"), api_versions(2, "echo")].concat());
+    assert_eq!(client.receive_id(), 2);
+    assert!(began.elapsed() >= Duration::from_millis(55), "muted for {:?} only", began.elapsed());
+}
+
 fn file_server(has_fd: bool, content: &[u8]) -> Server {
     let server = Server::start();
     let mut file = tempfile::tempfile().expect("a temporary file");

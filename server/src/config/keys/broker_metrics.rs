@@ -14,9 +14,9 @@ pub(super) const KEYS: &[KeyDef] = &[
     key("alter.log.dirs.replication.quota.window.size.seconds", Int, "1", Low).at_least(1)
         .no_effect("seconds of each such sample"),
     key("controller.quota.window.num", Int, "11", Low).at_least(1)
-        .later("Samples kept for the controller mutation quota."),
+        .doc("Samples kept for the controller mutation quota."),
     key("controller.quota.window.size.seconds", Int, "1", Low).at_least(1)
-        .later("Seconds of each sample of the controller mutation quota."),
+        .doc("Seconds of each sample of the controller mutation quota."),
     key("kafka.metrics.polling.interval.secs", Int, "10", Low).at_least(1)
         .no_effect("seconds between reports of `kafka.metrics.reporters`"),
     key("kafka.metrics.reporters", List, "", Low)
@@ -30,9 +30,9 @@ pub(super) const KEYS: &[KeyDef] = &[
     key("metrics.sample.window.ms", Long, "30000", Low).at_least(1)
         .no_effect("milliseconds of one metric sample"),
     key("quota.window.num", Int, "11", Low).at_least(1)
-        .later("Samples kept for client quotas."),
+        .doc("Samples kept for client quotas."),
     key("quota.window.size.seconds", Int, "1", Low).at_least(1)
-        .later("Seconds of each sample of client quotas."),
+        .doc("Seconds of each sample of client quotas."),
     key("replication.quota.window.num", Int, "11", Low).at_least(1)
         .no_effect("samples kept for replication quotas"),
     key("replication.quota.window.size.seconds", Int, "1", Low).at_least(1)

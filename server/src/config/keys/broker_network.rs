@@ -26,7 +26,7 @@ pub(super) const KEYS: &[KeyDef] = &[
     key("listeners", List, "PLAINTEXT://:9092", High).not_empty().per_broker()
         .doc("Addresses to listen on, `NAME://host:port,...`; an empty host means all interfaces, `localhost` both loopbacks, port 0 any free port."),
     key("max.connection.creation.rate", Int, "2147483647", Medium).at_least(0).cluster_wide()
-        .no_effect("new connections per second over all addresses; `ottla.limit.connection.rate.per.ip` bounds each address here"),
+        .doc("New connections per second; above it the listener waits. Quotas bound single addresses, and so does `ottla.limit.connection.rate.per.ip`."),
     key("max.connections", Int, "2147483647", Medium).at_least(0).cluster_wide()
         .doc("Open connections at most; `ottla.limit.connections` may be tighter."),
     key("max.connections.per.ip", Int, "2147483647", Medium).at_least(0).cluster_wide()

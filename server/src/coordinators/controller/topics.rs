@@ -46,10 +46,15 @@ impl Controller {
     }
 
     /// Topics made on first use, with the broker's defaults.
-    pub(crate) async fn auto_create(&self, node: &Arc<Node>, names: Vec<TopicName>) -> Result<(), ResponseError> {
+    pub(crate) async fn auto_create(
+        &self,
+        node: &Arc<Node>,
+        access: impl TopicAccess + Send + 'static,
+        names: Vec<TopicName>,
+    ) -> Result<(), ResponseError> {
         let topic = |name| CreatableTopic::default().with_name(name).with_num_partitions(-1).with_replication_factor(-1);
         let request = CreateTopicsRequest::default().with_topics(names.into_iter().map(topic).collect());
-        self.create_topics(node, Unrestricted, request).await.map(drop)
+        self.create_topics(node, access, request).await.map(drop)
     }
 
     /// A topic that a coordinator keeps its log in.
