@@ -109,9 +109,9 @@ impl Cleaner {
         let mut memory = Memory::default();
         while !self.is_over(id) {
             let config = node.dynamic.effective(&node.image());
-            let cleaned = clean_filthiest(node, &config, &mut memory);
+            let outcome = clean_filthiest(node, &config, &mut memory);
             self.retain_now_and_then(node, &config);
-            if !cleaned {
+            if outcome == Outcome::Nothing {
                 memory = Memory::default();
                 let backoff_ms = u64::try_from(config.log_cleaner_backoff_ms()).unwrap_or_default();
                 self.rest(Duration::from_millis(backoff_ms.max(1)), || self.is_over(id));
@@ -208,8 +208,12 @@ pub fn clean(node: &Node) -> usize {
     let config = node.dynamic.effective(&node.image());
     let mut memory = Memory::default();
     let mut passes = 0;
-    while clean_filthiest(node, &config, &mut memory) {
-        passes += 1;
+    loop {
+        match clean_filthiest(node, &config, &mut memory) {
+            Outcome::Cleaned => passes += 1,
+            Outcome::SetAside => {}
+            Outcome::Nothing => break,
+        }
     }
     retain(node);
     passes
@@ -225,14 +229,25 @@ fn retain(node: &Node) {
     }
 }
 
-/// One pass over the log that needs it most; false when none is due, or the pass came to nothing.
-fn clean_filthiest(node: &Node, config: &Config, memory: &mut Memory) -> bool {
+/// What a look for work led to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    /// A log is cleaner now; there may be another one.
+    Cleaned,
+    /// A log cannot be cleaned and will not be tried again soon; there may be another one.
+    SetAside,
+    /// No log is due, or the one that was is changing.
+    Nothing,
+}
+
+/// One pass over the log that needs it most.
+fn clean_filthiest(node: &Node, config: &Config, memory: &mut Memory) -> Outcome {
     let now = Millis(node.clock.now_ms());
-    let Some(partition) = filthiest(node, now) else { return false };
-    let Some(cleaning) = partition.begin_cleaning() else { return false };
+    let Some(partition) = filthiest(node, now) else { return Outcome::Nothing };
+    let Some(cleaning) = partition.begin_cleaning() else { return Outcome::Nothing };
     // Another thread may have been quicker.
     let checkpoint = node.published.registry.manager().cleaner_checkpoint(partition.id());
-    let Ok(Some(cleanable)) = partition.with_log(|log| log.cleanable(checkpoint, now)).unwrap_or(Ok(None)) else { return false };
+    let Ok(Some(cleanable)) = partition.with_log(|log| log.cleanable(checkpoint, now)).unwrap_or(Ok(None)) else { return Outcome::Nothing };
     let watch = Stopwatch::start();
     let pass = || {
         cleaner::clean(&cleanable, now, memory.of(config), &mut |f| partition.with_log(|log| f(log)).is_some(), &mut |bytes| {
@@ -246,7 +261,7 @@ fn clean_filthiest(node: &Node, config: &Config, memory: &mut Memory) -> bool {
             *memory = Memory::default();
             node.cleaner.set_aside(partition.id(), SetAside::UntilRestart);
             tracing::error!(log = %partition.id(), "the cleaner panicked; the log is not compacted until the broker restarts");
-            false
+            Outcome::SetAside
         }
     }
 }
@@ -282,13 +297,13 @@ fn filthiest(node: &Node, now: Millis) -> Option<Arc<Partition>> {
     filthiest.map(|(_, partition)| Arc::clone(partition))
 }
 
-fn finish(node: &Node, partition: &Partition, cleanable: &Cleanable, done: &CleaningDone, took: Duration) -> bool {
+fn finish(node: &Node, partition: &Partition, cleanable: &Cleanable, done: &CleaningDone, took: Duration) -> Outcome {
     let (id, stats) = (partition.id(), &done.stats);
     if done.first_dirty <= cleanable.first_dirty {
         // Not even one segment's keys fit; the next pass would do no better.
         tracing::error!(log = %id, "the cleaner came no further: log.cleaner.dedupe.buffer.size is too small for the log's segments");
         node.cleaner.set_aside(id, SetAside::UntilMs(node.clock.now_ms().saturating_add(REST_AFTER_FAILURE_MS)));
-        return false;
+        return Outcome::SetAside;
     }
     remember(node, id, &done.first_dirty);
     tracing::info!(
@@ -305,14 +320,15 @@ fn finish(node: &Node, partition: &Partition, cleanable: &Cleanable, done: &Clea
     if stats.invalid_messages_read > 0 {
         tracing::warn!(log = %id, count = stats.invalid_messages_read, "records without a key were dropped from a compacted log");
     }
-    true
+    Outcome::Cleaned
 }
 
-/// Notes what a pass failed of. Always false: nothing was cleaned.
-fn give_up(node: &Node, id: &LogId, now: Millis, error: &CleaningError) -> bool {
+/// Notes what a pass failed of.
+fn give_up(node: &Node, id: &LogId, now: Millis, error: &CleaningError) -> Outcome {
     match error {
         CleaningError::Stopped | CleaningError::Changed | CleaningError::Storage(StorageError::Offline { .. }) => {
             tracing::debug!(log = %id, %error, "a pass of the cleaner was left");
+            return Outcome::Nothing;
         }
         CleaningError::Storage(StorageError::Io { .. }) => {
             tracing::warn!(log = %id, %error, "a pass of the cleaner failed; the log is tried again in a minute");
@@ -323,7 +339,7 @@ fn give_up(node: &Node, id: &LogId, now: Millis, error: &CleaningError) -> bool 
             node.cleaner.set_aside(id, SetAside::UntilRestart);
         }
     }
-    false
+    Outcome::SetAside
 }
 
 fn remember(node: &Node, id: &LogId, first_dirty: &ottla_storage::Offset) {

@@ -8,10 +8,13 @@ use ottla_storage::{Millis, ProducerEpoch, ProducerId, Sequence};
 /// When the stories begin.
 pub const BASE_MS: i64 = 1_700_000_000_000;
 
+/// Time, key, value.
+type Entry = (i64, Option<Vec<u8>>, Option<Vec<u8>>);
+
 /// A batch in the making; every record is a value at a time.
 #[derive(Clone)]
 pub struct Batch {
-    entries: Vec<(i64, Option<Vec<u8>>, Vec<u8>)>,
+    entries: Vec<Entry>,
     producer: (i64, i16, i32),
     compression: Compression,
     transactional: bool,
@@ -20,7 +23,7 @@ pub struct Batch {
 impl Batch {
     /// Records with these values, without keys, all at [`BASE_MS`].
     pub fn of(values: &[&str]) -> Self {
-        let entries = values.iter().map(|value| (BASE_MS, None, value.as_bytes().to_vec())).collect();
+        let entries = values.iter().map(|value| (BASE_MS, None, Some(value.as_bytes().to_vec()))).collect();
         Self { entries, producer: (-1, -1, -1), compression: Compression::None, transactional: false }
     }
 
@@ -32,7 +35,20 @@ impl Batch {
     /// One record of this size.
     pub fn sized(bytes: usize) -> Self {
         let mut batch = Self::of(&[""]);
-        batch.entries[0].2 = vec![b'x'; bytes];
+        batch.entries[0].2 = Some(vec![b'x'; bytes]);
+        batch
+    }
+
+    /// Records with these keys, values, and times relative to [`BASE_MS`].
+    pub fn pairs<'a>(rows: impl IntoIterator<Item = (&'a str, String, i64)>) -> Self {
+        let row = |(key, value, ms): (&str, String, i64)| (BASE_MS + ms, Some(key.as_bytes().to_vec()), Some(value.into_bytes()));
+        Self { entries: rows.into_iter().map(row).collect(), ..Self::of(&[]) }
+    }
+
+    /// One record that says that there is nothing of this key any more.
+    pub fn tombstone(key: &str) -> Self {
+        let mut batch = Self::of(&[""]).keyed(key);
+        batch.entries[0].2 = None;
         batch
     }
 
@@ -79,7 +95,7 @@ impl Batch {
             builder = builder.transactional();
         }
         for (ms, key, value) in &self.entries {
-            builder.push(Millis(*ms), key.as_deref(), Some(value), &[]);
+            builder.push(Millis(*ms), key.as_deref(), value.as_deref(), &[]);
         }
         builder.build().expect("a batch").into()
     }

@@ -14,11 +14,13 @@ mod group_hostile;
 mod groups;
 mod hostile;
 mod idempotence;
+mod internal_topics;
 mod isolation;
 #[path = "../kit/mod.rs"]
 mod kit;
 mod leaders;
 mod listeners;
+mod live_keys;
 mod log_life;
 mod metadata;
 mod offsets;
