@@ -69,7 +69,7 @@ impl Cleaner {
 
     /// Has as many threads as the configuration asks for.
     pub(crate) fn adjust(&'_ self, node: &Arc<Node>) {
-        let config = node.dynamic.effective(&node.image());
+        let config = node.dynamic.kept();
         let mut shared = self.lock();
         shared.wanted = if config.log_cleaner_enable() { config.log_cleaner_threads() } else { 0 };
         shared.threads.retain(|thread| !thread.is_finished());
@@ -108,7 +108,7 @@ impl Cleaner {
     fn run(&self, node: &Node, id: usize) {
         let mut memory = Memory::default();
         while !self.is_over(id) {
-            let config = node.dynamic.effective(&node.image());
+            let config = node.dynamic.kept();
             let outcome = clean_filthiest(node, &config, &mut memory);
             self.retain_now_and_then(node, &config);
             if outcome == Outcome::Nothing {
@@ -172,7 +172,7 @@ impl Cleaner {
     /// Called for every piece that is read or written.
     fn pace(&self, node: &Node, cleaning: &Cleaning<'_>, bytes: u64) -> Pace {
         let is_over = || self.is_stopping() || cleaning.is_awaited();
-        let rate = node.dynamic.effective(&node.image()).log_cleaner_io_max_bytes_per_second();
+        let rate = node.dynamic.kept().log_cleaner_io_max_bytes_per_second();
         let wait = self.throttle.lock().unwrap_or_else(PoisonError::into_inner).take(bytes, rate);
         self.rest(wait, is_over);
         if is_over() { Pace::Stop } else { Pace::GoOn }
@@ -205,7 +205,7 @@ impl Memory {
 /// Cleans every log that is due, one after the other, then looks after their retention, all on the caller's thread; the number of passes.
 /// For embedders and tests: a running broker does it by itself.
 pub fn clean(node: &Node) -> usize {
-    let config = node.dynamic.effective(&node.image());
+    let config = node.dynamic.kept();
     let mut memory = Memory::default();
     let mut passes = 0;
     loop {

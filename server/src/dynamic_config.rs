@@ -52,7 +52,7 @@ impl DynamicConfig {
 
     /// The same, to be kept for a while.
     #[must_use]
-    pub(crate) fn effective(&self, _image: &MetadataImage) -> Arc<Config> {
+    pub(crate) fn kept(&self) -> Arc<Config> {
         self.current.load_full()
     }
 

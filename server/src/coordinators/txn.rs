@@ -225,7 +225,7 @@ impl TxnCoordinator {
         if node.topic_id(TRANSACTIONS_TOPIC).is_some() {
             return Ok(());
         }
-        let config = node.dynamic.effective(&node.image());
+        let config = node.dynamic.kept();
         let row = |name: &'static str, value: String| {
             CreatableTopicConfig::default().with_name(StrBytes::from_static_str(name)).with_value(Some(StrBytes::from_string(value)))
         };

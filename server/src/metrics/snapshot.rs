@@ -123,8 +123,7 @@ impl Snapshot {
         // A partition that goes away meanwhile is counted once: among those that are here, or among those that were.
         let gone = registry.traffic_of_gone();
         self.traffic = *gone;
-        let (now_ms, timeout_ms_max) =
-            (self.node.clock.now_ms(), i64::from(self.node.dynamic.effective(&self.image).transaction_max_timeout_ms()));
+        let (now_ms, timeout_ms_max) = (self.node.clock.now_ms(), i64::from(self.node.dynamic.kept().transaction_max_timeout_ms()));
         for topic in self.image.topics().iter() {
             let (at, first) = (self.topics.len(), self.partitions.len());
             let mut traffic = Traffic::default();

@@ -120,7 +120,7 @@ fn topics_key_by_key(talk: &mut Talk) {
     talk.topic("b", 1, &[]);
     let (a, b) = (talk.name("a").to_string(), talk.name("b").to_string());
     let nowhere = talk.name("nowhere").to_string();
-    let steps: &[(&str, (i8, &str, Option<&str>), Option<&str>)] = &[
+    let steps = [
         ("append to the default", (APPEND, "cleanup.policy", Some("compact")), Some("delete,compact")),
         ("append what is there", (APPEND, "cleanup.policy", Some("compact")), Some("delete,compact")),
         ("subtract", (SUBTRACT, "cleanup.policy", Some("delete")), Some("compact")),
@@ -137,7 +137,7 @@ fn topics_key_by_key(talk: &mut Talk) {
         ("release one", (SUBTRACT, "leader.replication.throttled.replicas", Some("0:1")), Some("compact,delete")),
         ("release all", (SUBTRACT, "leader.replication.throttled.replicas", Some("1:1")), Some("compact,delete")),
     ];
-    for (question, operation, policy) in steps {
+    for (question, operation, policy) in &steps {
         talk.ask(question, &change(vec![some(TOPIC, &a, &[*operation])]));
         // A second key tells when the first has arrived.
         let mark = question.len().to_string();

@@ -34,7 +34,7 @@ impl ElectionRules for Elections {
     fn unclean_election(&self, topic: &str) -> bool {
         match topic_overrides(&self.image, topic).as_ref().and_then(|own| own.get(UNCLEAN_ELECTION)) {
             Some(own) => own.eq_ignore_ascii_case("true"),
-            None => self.node.dynamic.effective(&self.image).unclean_leader_election_enable(),
+            None => self.node.dynamic.kept().unclean_leader_election_enable(),
         }
     }
 }

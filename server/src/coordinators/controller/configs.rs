@@ -19,7 +19,7 @@ impl Controller {
         let node = Arc::clone(node);
         let reply = self
             .submit(move |runtime| {
-                let rules = Rules(node.dynamic.effective(&node.image()));
+                let rules = Rules(node.dynamic.kept());
                 runtime.run(|shard, ticket, _| shard.alter_configs(ticket, &changes, scope, validate_only, &rules))
             })
             .await?;

@@ -23,7 +23,7 @@ impl Controller {
         let node = Arc::clone(node);
         let reply = self
             .submit(move |runtime| {
-                let config = node.dynamic.effective(&node.image());
+                let config = node.dynamic.kept();
                 let (default_num_partitions, default_replication_factor) = (config.num_partitions(), config.default_replication_factor());
                 let rules = Rules(config);
                 runtime.run(|shard, ticket, _| {
