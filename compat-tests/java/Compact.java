@@ -8,7 +8,8 @@ import org.apache.kafka.storage.log.metrics.BrokerTopicStats;
 
 /**
  * Lets Apache Kafka's own cleaner clean one log on the spot, without a broker. Arguments: the log's directory, then `topic.key=value` for the
- * topic, `dedupe=BYTES`, `io=BYTES`, and `at=MILLIS` for each pass at that time. The active segment is not touched. One line for each pass.
+ * topic, `dedupe=BYTES`, `io=BYTES`, and `at=MILLIS` for each pass at that time. The active segment is not touched. One line for each
+ * pass, then the process's CPU time in ms and the peak of its memory in KiB.
  */
 public class Compact {
     public static void main(String[] args) throws Exception {
@@ -48,6 +49,9 @@ public class Compact {
         }
         log.close();
         scheduler.shutdown();
+        System.out.println("cpu " + ProcessHandle.current().info().totalCpuDuration().orElseThrow().toMillis());
+        for (String line : java.nio.file.Files.readAllLines(java.nio.file.Path.of("/proc/self/status")))
+            if (line.startsWith("VmHWM")) System.out.println("peak " + line.replaceAll("[^0-9]", ""));
     }
 
     /** The system's clock but for the date, by which producers expire. */
