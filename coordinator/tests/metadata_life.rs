@@ -173,6 +173,44 @@ fn only_partitions_this_broker_may_lead_are_elected() {
 }
 
 #[test]
+fn a_failed_directory_takes_its_leaders_with_it_until_it_is_registered_again() {
+    let mut node = Node::started();
+    let directories = [DirectoryId(Uuid::from_u128(1001)), DirectoryId(Uuid::from_u128(1002))];
+    let register = |node: &mut Node, log_dirs: &[DirectoryId]| {
+        let request = BrokerRegistrationRequest { log_dirs: log_dirs.to_vec(), ..node.registration() };
+        node.run(|shard, end| shard.register_broker(Ticket(0), &request, end));
+    };
+    register(&mut node, &directories);
+    node.create(&create(&[topic("a", 3, 1)]));
+    let topic_id = node.image().topics().by_name("a").expect("created").id;
+    assert_eq!(node.partition("a", 0).directories, [DirectoryId::UNASSIGNED], "with two to choose from nobody has said");
+    let assigned = [(topic_id, 0, directories[0]), (topic_id, 1, directories[1])];
+    node.run(|shard, _| shard.assign_directories(Ticket(0), NODE, &assigned));
+    assert_eq!(node.partition("a", 0).leader_epoch, LeaderEpoch(0), "where it lies changes no leader");
+
+    let fail = |node: &mut Node| node.run(|shard, _| shard.directories_offline(Ticket(0), NODE, &[directories[1]]));
+    fail(&mut node);
+    let leaders = |node: &Node| (0..3).map(|partition| node.partition("a", partition).leader.is_some()).collect::<Vec<_>>();
+    assert_eq!(leaders(&node), [true, false, true], "a partition that nobody has placed is believed to be well");
+    assert_eq!(node.partition("a", 1).leader_epoch, LeaderEpoch(1));
+    let cluster = node.image().cluster();
+    assert_eq!(cluster.broker(NODE).expect("registered").log_dirs, [directories[0]]);
+    let serves: Vec<bool> = (0..3).map(|partition| cluster.serves(NODE, node.partition("a", partition))).collect();
+    assert_eq!(serves, [true, false, true]);
+    let told = node.log.len();
+    fail(&mut node);
+    assert_eq!(node.log.len(), told, "once");
+
+    register(&mut node, &directories[..1]);
+    assert_eq!(leaders(&node), [true, false, true], "it did not come back with the broker");
+    register(&mut node, &directories);
+    assert_eq!(leaders(&node), [true, true, true]);
+    // A kill left it leading, and the directory is missing at the start.
+    register(&mut node, &directories[..1]);
+    assert_eq!(leaders(&node), [true, false, true]);
+}
+
+#[test]
 fn an_unclean_leader_of_the_only_replica_has_recovered_at_the_next_start() {
     let mut node = Node::started();
     node.create(&create(&[topic("a", 1, 1)]));

@@ -11,6 +11,7 @@ use crate::coordinators::group::GroupCoordinator;
 pub use crate::coordinators::startup::StartError;
 use crate::coordinators::startup::{self, Opened};
 use crate::coordinators::txn::TxnCoordinator;
+use crate::disks::Keepers;
 use crate::dynamic_config::DynamicConfig;
 use crate::fetch::session::SessionCache;
 use crate::lag::LostTails;
@@ -291,6 +292,7 @@ pub struct Broker {
     reactors: Reactors,
     background: Background,
     metrics: Option<Endpoint>,
+    keepers: Keepers,
     controller_thread: JoinHandle<PartitionLog>,
     data_dirs: Vec<PathBuf>,
 }
@@ -352,6 +354,7 @@ impl Broker {
         });
         node.txns.connect_node(&node);
         let background = Background::start(Arc::clone(&node), inbox)?;
+        let keepers = Keepers::start(&node)?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let reactors = Reactors::start(node.dynamic.current().reactors().unwrap_or(cores))?;
         let serving = listeners.serve(Arc::new(Dispatcher(Arc::clone(&node))), limits, reactors.handles())?;
@@ -364,7 +367,7 @@ impl Broker {
                 listeners: bound.iter().map(|listener| Arc::clone(&listener.name)).collect(),
             });
         }
-        Ok(Self { node, bound, serving, reactors, background, metrics, controller_thread, data_dirs })
+        Ok(Self { node, bound, serving, reactors, background, keepers, metrics, controller_thread, data_dirs })
     }
 
     /// The listeners with the addresses they are bound to.
@@ -400,7 +403,7 @@ impl Broker {
     /// Stops gracefully: no new connections, requests in flight finish, logs are flushed and closed, the clean stop is recorded last.
     pub fn stop(self) {
         self.node.stop_waiting();
-        let Self { node, serving, reactors, background, metrics, controller_thread, .. } = self;
+        let Self { node, serving, reactors, background, keepers, metrics, controller_thread, .. } = self;
         if let Some(handle) = reactors.handles().first() {
             let (done, finished) = std::sync::mpsc::channel();
             handle.spawn(async move {
@@ -413,6 +416,7 @@ impl Broker {
         reactors.stop();
         background.stop();
         node.cleaner.stop();
+        keepers.stop();
         node.controller.stop();
         let metadata = controller_thread.join().ok();
         if metadata.is_none() {

@@ -13,6 +13,9 @@ pub enum PartitionError {
     /// The log cannot be used.
     #[error("the partition is offline: {0}")]
     Offline(String),
+    /// The disk is full, and what room is left is not for clients.
+    #[error("the disk is full")]
+    DiskFull,
     /// The client's leader epoch is older than ours.
     #[error("the leader epoch in the request is older than the broker's")]
     FencedLeaderEpoch,
@@ -72,7 +75,7 @@ impl PartitionError {
     pub fn response_error(&self) -> ResponseError {
         match self {
             Self::NotLeader => ResponseError::NotLeaderOrFollower,
-            Self::Offline(_) | Self::Storage(_) => ResponseError::KafkaStorageError,
+            Self::Offline(_) | Self::DiskFull | Self::Storage(_) => ResponseError::KafkaStorageError,
             Self::FencedLeaderEpoch => ResponseError::FencedLeaderEpoch,
             Self::UnknownLeaderEpoch => ResponseError::UnknownLeaderEpoch,
             Self::OffsetOutOfRange { .. } => ResponseError::OffsetOutOfRange,

@@ -9,6 +9,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod coordinators;
+mod disks;
 mod dynamic_config;
 pub mod errors;
 pub mod fetch;

@@ -14,6 +14,7 @@
 mod data_dir;
 mod names;
 mod opening;
+mod space;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -25,7 +26,7 @@ pub use data_dir::{DataDir, FoundLog};
 pub use names::{LogDirectoryName, LogState};
 
 use crate::checkpoint::CheckpointKind;
-use crate::disk::{Disk, Space};
+use crate::disk::{Disk, Space, Watch, WatchedDisk};
 use crate::log::{LogConfig, OpenOptions, PartitionLog, RecoveryReport};
 use crate::meta::{CleanShutdown, read_topic_id, sync_topic_id, write_topic_id, write_topic_id_unsynced};
 use crate::{LogId, Millis, Offset, StorageError, uuid_to_text};
@@ -108,7 +109,10 @@ impl DeletionJob {
 /// The broker's data directories.
 #[derive(Debug)]
 pub struct LogManager {
+    /// Tells each directory's watch what goes wrong below it.
     disk: Arc<dyn Disk>,
+    /// The same, for looks of our own.
+    raw: Arc<dyn Disk>,
     dirs: Vec<DataDir>,
     metadata_dir: usize,
     cluster_id: String,
@@ -135,15 +139,18 @@ impl LogManager {
                 return Err(StorageError::Refused { path: path.clone(), reason: "named twice in log.dirs".into() });
             }
         }
+        let raw = disk;
+        let watches: Vec<(PathBuf, Arc<Watch>)> = paths.iter().map(|path| (path.clone(), Arc::default())).collect();
+        let disk: Arc<dyn Disk> = Arc::new(WatchedDisk::new(Arc::clone(&raw), watches.clone()));
         let mut opening = Opening::new(&*disk, metadata_path.clone());
-        for path in paths {
-            opening.enter(path)?;
+        for (path, watch) in watches {
+            opening.enter(path, watch)?;
         }
         let cluster_id = opening.agree(config, fresh_id)?;
         opening.settle(&cluster_id, config.node_id, fresh_id)?;
         let (dirs, warnings) = opening.load()?;
         let metadata_dir = dirs.iter().position(|dir| dir.path == metadata_path).unwrap_or(0);
-        let manager = Self { disk, dirs, metadata_dir, cluster_id, node_id: config.node_id, warnings };
+        let manager = Self { disk, raw, dirs, metadata_dir, cluster_id, node_id: config.node_id, warnings };
         manager.refuse_doubles()?;
         Ok(manager)
     }
@@ -164,6 +171,19 @@ impl LogManager {
     #[must_use]
     pub fn dirs(&self) -> &[DataDir] {
         &self.dirs
+    }
+
+    /// The disk that the directories lie on, watched over.
+    #[must_use]
+    pub fn disk(&self) -> Arc<dyn Disk> {
+        Arc::clone(&self.disk)
+    }
+
+    /// The data directory that a path is or lies in.
+    #[must_use]
+    pub fn dir_holding(&self, path: &Path) -> Option<(usize, &DataDir)> {
+        let above = self.dirs.iter().enumerate().filter(|(_, dir)| path.starts_with(&dir.path));
+        above.max_by_key(|(_, dir)| dir.path.as_os_str().len())
     }
 
     /// Where `__cluster_metadata-0` lies.
@@ -290,7 +310,7 @@ impl LogManager {
             Some(directory_id) => online.clone().find(|dir| dir.id == directory_id),
             None => None,
         };
-        let Some(dir) = dir.or_else(|| online.min_by_key(|dir| dir.log_count())) else {
+        let Some(dir) = dir.or_else(|| online.min_by_key(|dir| (dir.is_full(), dir.log_count()))) else {
             return Err(StorageError::Offline { log: id.to_string(), reason: "every data directory is offline".into() });
         };
         dir.forget_on_disk(&*self.disk, &id.topic, id.partition)?;
@@ -390,6 +410,35 @@ impl LogManager {
     /// After a truncation below a log's recovery point this must succeed before the log is appended to again.
     /// Every directory is tried; the first error is returned.
     pub fn write_checkpoints(&self, kinds: &[CheckpointKind], logs: impl IntoIterator<Item = LogOffsets>) -> Result<(), StorageError> {
+        self.note_offsets(kinds, logs);
+        let mut result = Ok(());
+        for dir in self.dirs.iter().filter(|dir| dir.is_online()) {
+            result = result.and(self.write_checkpoints_in(dir, kinds));
+        }
+        result
+    }
+
+    /// As [`LogManager::write_checkpoints`], in one directory.
+    pub fn write_checkpoints_of(
+        &self,
+        dir: &DataDir,
+        kinds: &[CheckpointKind],
+        logs: impl IntoIterator<Item = LogOffsets>,
+    ) -> Result<(), StorageError> {
+        self.note_offsets(kinds, logs);
+        self.refuse_offline(dir)?;
+        self.write_checkpoints_in(dir, kinds)
+    }
+
+    fn write_checkpoints_in(&self, dir: &DataDir, kinds: &[CheckpointKind]) -> Result<(), StorageError> {
+        let mut result = Ok(());
+        for kind in kinds {
+            result = result.and(dir.write_checkpoint(&*self.disk, *kind));
+        }
+        result
+    }
+
+    fn note_offsets(&self, kinds: &[CheckpointKind], logs: impl IntoIterator<Item = LogOffsets>) {
         for log in logs {
             if let Some(dir) = self.dir_of(&log.id.topic, log.id.partition) {
                 for kind in kinds {
@@ -397,13 +446,6 @@ impl LogManager {
                 }
             }
         }
-        let mut result = Ok(());
-        for dir in self.dirs.iter().filter(|dir| dir.is_online()) {
-            for kind in kinds {
-                result = result.and(dir.write_checkpoint(&*self.disk, *kind));
-            }
-        }
-        result
     }
 
     /// Takes a data directory out of use after a failure. Its logs are for their owners to take offline.
@@ -539,5 +581,7 @@ fn flush(log: &mut PartitionLog) -> Result<(), StorageError> {
 
 #[cfg(test)]
 mod many_tests;
+#[cfg(test)]
+mod space_tests;
 #[cfg(test)]
 mod tests;

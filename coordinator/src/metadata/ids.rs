@@ -99,6 +99,17 @@ impl DirectoryId {
     /// The directory is offline and unknown.
     pub const LOST: Self = Self(Uuid::from_u128(2));
 
+    /// Whether a replica here can be served by a broker with these online directories. Of one that nobody has said where it is, or of a
+    /// broker that has not said which directories it has, the best is believed.
+    #[must_use]
+    pub fn is_online_among(self, log_dirs: &[Self]) -> bool {
+        match self {
+            Self::UNASSIGNED | Self::MIGRATING => true,
+            Self::LOST => false,
+            directory => log_dirs.is_empty() || log_dirs.contains(&directory),
+        }
+    }
+
     /// Whether this id stands for a state rather than a directory.
     #[must_use]
     pub fn is_reserved(self) -> bool {

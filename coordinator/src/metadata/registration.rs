@@ -83,7 +83,13 @@ pub(super) fn register_broker(
     let mut records = vec![MetadataRecord::RegisterBroker(registration), MetadataRecord::BrokerRegistrationChange(unfenced)];
     for topic in image.topics().iter_by_id() {
         for (partition_id, partition) in &topic.partitions {
-            if may_lead(image, broker_id, partition) {
+            let directory = partition.directory_of(broker_id).unwrap_or(DirectoryId::UNASSIGNED);
+            if !directory.is_online_among(&request.log_dirs) {
+                // Its directory did not come back with the broker.
+                if partition.leader == Some(broker_id) || partition.isr.contains(&broker_id) {
+                    records.push(MetadataRecord::PartitionChange(given_up(image, topic.id, *partition_id, broker_id, partition)));
+                }
+            } else if may_lead(image, broker_id, partition) {
                 records.push(MetadataRecord::PartitionChange(elected(topic.id, *partition_id, broker_id, partition)));
             }
         }
@@ -149,11 +155,10 @@ pub(super) fn fence_broker(image: &MetadataImage, broker_id: BrokerId) -> Vec<Me
     let mut shutting_down = BrokerRegistrationChangeRecord::new(broker_id, broker.epoch);
     shutting_down.in_controlled_shutdown = true;
     let mut records = vec![MetadataRecord::BrokerRegistrationChange(shutting_down)];
-    let elr_enabled = image.features().level(ELIGIBLE_LEADER_REPLICAS_VERSION) > 0;
     for topic in image.topics().iter_by_id() {
         for (partition_id, partition) in &topic.partitions {
             if partition.isr.contains(&broker_id) || partition.leader == Some(broker_id) {
-                let change = given_up(image, topic.id, *partition_id, broker_id, partition, elr_enabled);
+                let change = given_up(image, topic.id, *partition_id, broker_id, partition);
                 records.push(MetadataRecord::PartitionChange(change));
             }
         }
@@ -170,8 +175,8 @@ fn given_up(
     partition_id: i32,
     broker: BrokerId,
     partition: &PartitionRegistration,
-    elr_enabled: bool,
 ) -> PartitionChangeRecord {
+    let elr_enabled = image.features().level(ELIGIBLE_LEADER_REPLICAS_VERSION) > 0;
     let mut change = PartitionChangeRecord::new(topic_id, partition_id);
     let others: Vec<BrokerId> = partition.isr.iter().copied().filter(|id| *id != broker).collect();
     if partition.leader == Some(broker) {
@@ -203,6 +208,31 @@ pub(super) fn assign_directories(image: &MetadataImage, broker: BrokerId, assign
             change.directories = Some(directories);
             records.push(MetadataRecord::PartitionChange(change));
         }
+    }
+    records
+}
+
+/// Directories of `broker` have failed: it gives up what lies in them, and is registered with those that are left (KIP-858).
+pub(super) fn directories_offline(image: &MetadataImage, broker_id: BrokerId, offline: &[DirectoryId]) -> Vec<MetadataRecord> {
+    let mut records = Vec::new();
+    let Some(broker) = image.cluster().broker(broker_id) else { return records };
+    let (gone, left): (Vec<DirectoryId>, Vec<DirectoryId>) = broker.log_dirs.iter().partition(|directory| offline.contains(directory));
+    if gone.is_empty() {
+        return records;
+    }
+    for topic in image.topics().iter_by_id() {
+        for (partition_id, partition) in &topic.partitions {
+            let lies_there = partition.directory_of(broker_id).is_some_and(|directory| gone.contains(&directory));
+            if lies_there && (partition.isr.contains(&broker_id) || partition.leader == Some(broker_id)) {
+                records.push(MetadataRecord::PartitionChange(given_up(image, topic.id, *partition_id, broker_id, partition)));
+            }
+        }
+    }
+    // No directory at all cannot be said in a record: an empty list means that nothing changed.
+    if !left.is_empty() {
+        let mut change = BrokerRegistrationChangeRecord::new(broker_id, broker.epoch);
+        change.log_dirs = left;
+        records.push(MetadataRecord::BrokerRegistrationChange(change));
     }
     records
 }

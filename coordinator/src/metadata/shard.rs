@@ -222,6 +222,14 @@ impl MetadataShard {
         }
     }
 
+    /// Records that directories of `broker` have failed.
+    pub fn directories_offline(&self, ticket: Ticket, broker: BrokerId, offline: &[DirectoryId]) -> MetadataEffects {
+        MetadataEffects {
+            records: registration::directories_offline(&self.image, broker, offline),
+            ..MetadataEffects::reply(ticket, MetadataReply::Done)
+        }
+    }
+
     /// CreateTopics (key 19), v2-7.
     pub fn create_topics(&self, ticket: Ticket, request: &CreateTopicsRequest, context: CreateTopicsContext<'_>) -> MetadataEffects {
         let (records, response) = create_topics::handle(&self.image, request, context);

@@ -125,7 +125,7 @@ fn ids(brokers: &[meta::BrokerId]) -> Vec<BrokerId> {
 
 fn row(cluster: &ClusterImage, index: i32, partition: &PartitionRegistration) -> DescribeTopicPartitionsResponsePartition {
     let leader = partition.leader.filter(|leader| cluster.is_active(*leader));
-    let offline: Vec<_> = partition.replicas.iter().copied().filter(|id| !cluster.is_active(*id)).collect();
+    let offline: Vec<_> = partition.replicas.iter().copied().filter(|id| !cluster.serves(*id, partition)).collect();
     DescribeTopicPartitionsResponsePartition::default()
         .with_error_code(if leader.is_some() { 0 } else { ResponseError::LeaderNotAvailable.code() })
         .with_partition_index(index)

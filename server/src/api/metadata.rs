@@ -151,6 +151,7 @@ fn known(image: &MetadataImage, topic: &TopicImage, with_operations: bool) -> Me
         .map(|(&index, registration)| {
             let alive = |id: &meta::BrokerId| image.cluster().is_active(*id);
             let leader = registration.leader.filter(alive);
+            let offline = registration.replicas.iter().filter(|id| !image.cluster().serves(**id, registration));
             let error = if leader.is_some() { 0 } else { ResponseError::LeaderNotAvailable.code() };
             MetadataResponsePartition::default()
                 .with_error_code(error)
@@ -159,7 +160,7 @@ fn known(image: &MetadataImage, topic: &TopicImage, with_operations: bool) -> Me
                 .with_leader_epoch(registration.leader_epoch.0)
                 .with_replica_nodes(registration.replicas.iter().map(|id| BrokerId(id.0)).collect())
                 .with_isr_nodes(registration.isr.iter().map(|id| BrokerId(id.0)).collect())
-                .with_offline_replicas(registration.replicas.iter().filter(|id| !alive(id)).map(|id| BrokerId(id.0)).collect())
+                .with_offline_replicas(offline.map(|id| BrokerId(id.0)).collect())
         })
         .collect();
     MetadataResponseTopic::default()

@@ -1,5 +1,5 @@
-//! What happens without a request: interval flushes, retention, checkpoints, expiry of producers, late transactions, descriptors of old
-//! segments. One thread; every tick takes its time from the injected clock, and a chore of its own file can be asked for at any moment.
+//! What happens without a request: interval flushes, retention, expiry of producers, late transactions, descriptors of old segments
+//! (checkpoints are written by who looks after the directories, `disks.rs`). One thread; every tick takes its time from the injected clock, and a chore of its own file can be asked for at any moment.
 
 pub(crate) mod checkpoints;
 mod recovered;
@@ -114,8 +114,6 @@ fn run(node: &Arc<Node>, inbox: &Receiver<Moved>) {
 
 /// When each chore is due next.
 struct Rounds {
-    checkpoints: Round,
-    log_starts: Round,
     files: Round,
     producers: Round,
     transactions: Round,
@@ -127,13 +125,17 @@ struct Rounds {
     before: Moment,
 }
 
-struct Round {
+pub(crate) struct Round {
     every_ms: i64,
     next_ms: i64,
 }
 
 impl Round {
-    fn due(&mut self, now_ms: i64) -> bool {
+    pub(crate) fn new(every_ms: i64, now_ms: i64) -> Self {
+        Self { every_ms, next_ms: now_ms.saturating_add(every_ms) }
+    }
+
+    pub(crate) fn due(&mut self, now_ms: i64) -> bool {
         let due = now_ms >= self.next_ms;
         // A clock that jumped back must not silence the chore.
         if due || self.next_ms - now_ms > self.every_ms {
@@ -146,14 +148,12 @@ impl Round {
 impl Rounds {
     fn new(node: &Node) -> Self {
         let now_ms = node.clock.now_ms();
-        let every = |every_ms: i64| Round { every_ms, next_ms: now_ms.saturating_add(every_ms) };
+        let every = |every_ms: i64| Round::new(every_ms, now_ms);
         let retention = Round {
             next_ms: now_ms.saturating_add(node.config.log_initial_task_delay_ms()),
             ..every(node.config.log_retention_check_interval_ms())
         };
         Self {
-            checkpoints: every(node.config.flush_offset_checkpoint_interval_ms()),
-            log_starts: every(node.config.flush_start_offset_checkpoint_interval_ms()),
             files: every(RELEASE_FILES_MS),
             producers: every(node.config.producer_id_expiration_check_interval_ms()),
             transactions: every(LATE_TRANSACTIONS_MS),
@@ -175,12 +175,6 @@ impl Rounds {
         let now_ms = node.clock.now_ms();
         for partition in node.published.registry.all() {
             partition.flush_if_old(&node.flusher, now_ms);
-        }
-        if self.checkpoints.due(now_ms) {
-            checkpoints::write(node);
-        }
-        if self.log_starts.due(now_ms) {
-            checkpoints::write_log_start_offsets(node);
         }
         if self.files.due(now_ms) {
             // Readers keep what they hold; old segments nobody reads give their descriptors back.

@@ -271,6 +271,13 @@ impl Config {
         self.word(const { index_of("ottla.metrics.detail", WORD) }).unwrap_or_default()
     }
 
+    /// `ottla.disk.reserve.bytes`.
+    #[must_use]
+    pub fn disk_reserve_bytes(&self) -> u64 {
+        let bytes = self.number(const { index_of("ottla.disk.reserve.bytes", NUMBER) });
+        bytes.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or_default()
+    }
+
     /// `log.dirs`, else `log.dir`; never empty.
     #[must_use]
     pub fn log_dirs(&self) -> Vec<PathBuf> {

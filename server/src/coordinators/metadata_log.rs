@@ -119,6 +119,11 @@ impl MetadataLog {
         self.log.log_end_offset().0
     }
 
+    /// A failure has left it in doubt: nothing is written to it any more.
+    pub(super) fn is_offline(&self) -> bool {
+        self.log.is_offline()
+    }
+
     /// This run's raft epoch.
     pub(super) fn epoch(&self) -> i32 {
         self.epoch.0

@@ -13,11 +13,11 @@ use crate::partition::flusher::Flusher;
 use crate::partition::registry::Registry;
 use crate::quota::Quotas;
 use kafka_protocol::ResponseError;
-use ottla_coordinator::metadata::MetadataImage;
 use ottla_coordinator::metadata::records::Endpoint;
 use ottla_coordinator::metadata::{
     Bootstrap, BrokerId, BrokerRegistrationRequest, DirectoryId, IncarnationId, MetadataReply, MetadataShard, features,
 };
+use ottla_coordinator::metadata::{MetadataDelta, MetadataImage};
 use ottla_coordinator::shard::Shard;
 use ottla_coordinator::timers::Millis;
 use ottla_storage::StorageError;
@@ -88,10 +88,12 @@ pub(crate) fn open(config: &Arc<Config>, clock: &Clock, disk: Option<Arc<dyn Dis
         node_id: config.node_id(),
         cluster_id: config.cluster_id().map(str::to_owned),
     };
-    let manager = LogManager::open(Arc::clone(&disk), &dirs, &mut Uuid::new_v4)?;
+    let manager = LogManager::open(disk, &dirs, &mut Uuid::new_v4)?;
     for warning in manager.warnings() {
         tracing::warn!("{warning}");
     }
+    manager.keep_reserves(config.disk_reserve_bytes());
+    let disk = manager.disk();
     let mut shard = MetadataShard::new();
     let mut stands_for = None;
     let mut log = MetadataLog::open(&manager, disk, clock.now_ms(), |at| {
@@ -162,7 +164,13 @@ pub(crate) fn register(opened: &mut Opened, config: &Config, bound: &[BoundListe
         }
         _ => return Err(StartError::Registration("no answer".to_owned())),
     };
-    opened.published.registry.tidy();
+    let registry = &opened.published.registry;
+    if registry.manager().dirs().iter().any(|dir| dir.offline_reason().is_some()) {
+        // Registering changes nothing of partitions in a directory that did not come back, but there they are.
+        let image = runtime.image();
+        registry.apply(runtime.now_ms(), &image, &MetadataDelta::between(&MetadataImage::default(), &image));
+    }
+    registry.tidy();
     Ok(epoch)
 }
 

@@ -1,21 +1,28 @@
 //! Carries out fdatasync off the reactors, for partitions whose flush must precede an acknowledgement.
 //!
-//! Group commit: a partition is queued at most once; all that was appended to it until its turn comes is covered by one sync. Two threads,
-//! so that one slow file does not hold back all others.
+//! Group commit: a partition is queued at most once; all that was appended to it until its turn comes is covered by one sync. Two threads
+//! for each data directory, so that one slow file does not hold back all others, nor one slow disk the other disks.
 
 use super::Partition;
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 const THREADS: usize = 2;
 
-/// The queue and its threads.
+/// The queues of the data directories, and their threads. Clones are the same flusher.
+#[derive(Clone, Debug, Default)]
+pub struct Flusher(Arc<Lanes>);
+
 #[derive(Debug, Default)]
-pub struct Flusher {
-    shared: Arc<Shared>,
+struct Lanes {
+    /// By the number of the data directory.
+    lanes: Mutex<Vec<Arc<Shared>>>,
+    stopping: AtomicBool,
 }
 
+/// One directory's.
 #[derive(Debug, Default)]
 struct Shared {
     queue: Mutex<Queue>,
@@ -25,6 +32,8 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Queue {
     partitions: VecDeque<Arc<Partition>>,
+    /// Threads that wait for work.
+    idle: usize,
     stopping: bool,
     threads: Vec<JoinHandle<()>>,
 }
@@ -36,28 +45,40 @@ impl Flusher {
         Self::default()
     }
 
-    fn handle(&self) -> Self {
-        Self { shared: Arc::clone(&self.shared) }
+    fn lanes(&self) -> MutexGuard<'_, Vec<Arc<Shared>>> {
+        self.0.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lane(&self, index: usize) -> Arc<Shared> {
+        let mut lanes = self.lanes();
+        while lanes.len() <= index {
+            let lane = Shared::default();
+            lane.lock().stopping = self.0.stopping.load(Ordering::SeqCst);
+            lanes.push(Arc::new(lane));
+        }
+        Arc::clone(&lanes[index])
     }
 
     /// Queues a partition for a sync.
     pub fn submit(&self, partition: Arc<Partition>) {
-        let mut queue = self.shared.lock();
+        let index = partition.dir_index();
+        let lane = self.lane(index);
+        let mut queue = lane.lock();
         queue.partitions.push_back(partition);
-        if !queue.stopping && queue.threads.len() < THREADS && queue.partitions.len() > queue.threads.len() {
-            let flusher = self.handle();
-            let name = format!("ottla-flush-{}", queue.threads.len());
-            match std::thread::Builder::new().name(name).spawn(move || flusher.run()) {
+        if !queue.stopping && queue.threads.len() < THREADS && queue.partitions.len() > queue.idle {
+            let (flusher, running) = (self.clone(), Arc::clone(&lane));
+            let name = format!("ottla-flush-{index}-{}", queue.threads.len());
+            match std::thread::Builder::new().name(name).spawn(move || flusher.run(&running)) {
                 Ok(thread) => queue.threads.push(thread),
                 Err(error) => tracing::error!(%error, "cannot start a flush thread"),
             }
         }
         drop(queue);
-        self.shared.wake.notify_one();
+        lane.wake.notify_one();
     }
 
-    fn run(&self) {
-        while let Some(partition) = self.shared.next() {
+    fn run(&self, lane: &Shared) {
+        while let Some(partition) = lane.next() {
             let Some(plan) = partition.prepare_flush() else { continue };
             let outcome = plan.run();
             partition.complete_flush(self, plan, outcome);
@@ -66,18 +87,18 @@ impl Flusher {
 
     #[cfg(test)]
     pub(super) fn queued(&self) -> usize {
-        self.shared.lock().partitions.len()
+        self.lanes().iter().map(|lane| lane.lock().partitions.len()).sum()
     }
 
     /// Finishes what is queued and ends the threads.
     pub fn stop(&self) {
-        let threads = {
-            let mut queue = self.shared.lock();
-            queue.stopping = true;
-            std::mem::take(&mut queue.threads)
-        };
-        self.shared.wake.notify_all();
-        for thread in threads {
+        self.0.stopping.store(true, Ordering::SeqCst);
+        let lanes = self.lanes().clone();
+        for lane in &lanes {
+            lane.lock().stopping = true;
+            lane.wake.notify_all();
+        }
+        for thread in lanes.iter().flat_map(|lane| std::mem::take(&mut lane.lock().threads)) {
             if thread.join().is_err() {
                 tracing::error!("a flush thread panicked");
             }
@@ -99,7 +120,9 @@ impl Shared {
             if queue.stopping {
                 return None;
             }
+            queue.idle += 1;
             queue = self.wake.wait(queue).unwrap_or_else(PoisonError::into_inner);
+            queue.idle -= 1;
         }
     }
 }

@@ -44,12 +44,23 @@ pub struct PartitionConfig {
 #[derive(Debug)]
 pub struct Partition {
     id: LogId,
+    /// Which data directory its log lies in.
+    place: Place,
     state: Mutex<State>,
     fetched: traffic::Fetched,
     /// Told when no job runs any more.
     jobs_ended: Condvar,
     /// The log is given away as soon as its jobs have ended.
     leaving: AtomicBool,
+}
+
+/// A data directory, as far as a partition cares.
+#[derive(Clone, Debug, Default)]
+pub struct Place {
+    /// Its number: what is flushed in one directory does not wait for another.
+    pub index: usize,
+    /// Clients' records are not taken while this is set.
+    pub full: Arc<AtomicBool>,
 }
 
 #[derive(Debug)]
@@ -64,6 +75,10 @@ struct State {
     shown: [Offset; 3],
     flush_due: bool,
     flush_queued: bool,
+    /// One at a time: two of them would write the same small files.
+    flush_running: bool,
+    /// Somebody wanted one while another was running.
+    flush_again: bool,
     /// Whoever works on the log's files by name and without the lock: flushes, retention, removals, the cleaner.
     jobs_running: u32,
     /// The cleaner is at it, and wants the segments to stay.
@@ -154,6 +169,18 @@ impl Partition {
         Self::build(id, Some(log), Role::Follower { leader: -1, leader_epoch: LeaderEpoch(-1) }, config)
     }
 
+    /// Says where the log lies.
+    #[must_use]
+    pub fn in_dir(self, place: Place) -> Self {
+        Self { place, ..self }
+    }
+
+    /// The number of the data directory.
+    #[must_use]
+    pub fn dir_index(&self) -> usize {
+        self.place.index
+    }
+
     /// A partition whose log could not be opened.
     #[must_use]
     pub fn offline(id: LogId, config: PartitionConfig, reason: String) -> Self {
@@ -170,6 +197,8 @@ impl Partition {
             shown: [Offset(0); 3],
             flush_due: false,
             flush_queued: false,
+            flush_running: false,
+            flush_again: false,
             jobs_running: 0,
             cleaning: false,
             unflushed_since_ms: None,
@@ -177,6 +206,7 @@ impl Partition {
         };
         Self {
             id,
+            place: Place::default(),
             state: Mutex::new(state),
             fetched: traffic::Fetched::default(),
             jobs_ended: Condvar::new(),
@@ -200,6 +230,18 @@ impl Partition {
         })
     }
 
+    /// Takes the partition offline: its data directory has failed.
+    pub fn fail(&self, reason: &str) {
+        self.lock().fail(reason);
+    }
+
+    /// True while there is no log to serve, because it could not be opened or created.
+    #[must_use]
+    pub fn is_unopened(&self) -> bool {
+        let state = self.lock();
+        state.log.is_none() && matches!(state.role, Role::Offline { .. })
+    }
+
     /// Takes a role from a metadata record. A new leader epoch is noted in the log's epoch cache before anything is appended under it; a
     /// damaged log takes no notes and no records, but what lies before the damage is still served.
     pub fn set_role(&self, role: Role) {
@@ -212,7 +254,8 @@ impl Partition {
                 log.assign_leader_epoch(*leader_epoch).err().filter(|_| log.is_offline()).map(|error| error.to_string())
             }
             (None, _) => return,
-            (Some(_), _) => None,
+            // What failed stays so, whoever leads.
+            (Some(log), _) => log.is_offline().then(|| "the log is offline".to_owned()),
         };
         state.role = match unusable {
             None => role,
@@ -280,6 +323,9 @@ impl Partition {
         needs_all: bool,
         check: TransactionCheck,
     ) -> Result<Appended, PartitionError> {
+        if origin == AppendOrigin::Client && self.place.full.load(Ordering::Relaxed) {
+            return Err(PartitionError::DiskFull);
+        }
         let mut state = self.lock();
         let state = &mut *state;
         state.appended.produce_requests += 1;
@@ -494,12 +540,17 @@ impl Partition {
         }
     }
 
-    /// What a flush has to sync; run it without any lock.
+    /// What a flush has to sync; run it without any lock. `None` while another runs: what came in meanwhile is queued when that is done.
     #[must_use]
     pub fn prepare_flush(&self) -> Option<FlushPlan> {
         let mut state = self.lock();
         state.flush_queued = false;
+        if state.flush_running {
+            state.flush_again = true;
+            return None;
+        }
         let plan = state.log.as_ref().map(PartitionLog::prepare_flush)?;
+        state.flush_running = true;
         state.jobs_running += 1;
         state.unflushed_since_ms = None;
         Some(plan)
@@ -510,6 +561,8 @@ impl Partition {
         let mut state = self.lock();
         let state = &mut *state;
         state.jobs_running -= 1;
+        state.flush_running = false;
+        let again = std::mem::take(&mut state.flush_again);
         if state.jobs_running == 0 {
             self.jobs_ended.notify_all();
         }
@@ -530,7 +583,7 @@ impl Partition {
         // A plan that a truncation overtook has covered nothing.
         let overtaken = log.recovery_point() < up_to.min(log.log_end_offset());
         state.flush_due = log.unflushed_messages() >= state.config.log.flush_messages;
-        if (state.flush_due || overtaken) && !std::mem::replace(&mut state.flush_queued, true) {
+        if (state.flush_due || overtaken || again) && !std::mem::replace(&mut state.flush_queued, true) {
             flusher.submit(Arc::clone(self));
         }
         state.advance();

@@ -1,16 +1,17 @@
 //! Every partition of this broker, following the metadata image: `apply` is the only way partitions appear, change or go.
 
 use super::deleter::Deleter;
-use super::{Partition, PartitionConfig, Role, Traffic};
+use super::{Partition, PartitionConfig, Place, Role, Traffic};
 use crate::partition::flusher::Flusher;
 use arc_swap::ArcSwap;
 use foldhash::{HashMap, HashMapExt, HashSet};
 use ottla_coordinator::metadata::image::{ConfigResource, ConfigResourceType, MetadataImage, PartitionRegistration, TopicImage};
-use ottla_coordinator::metadata::{BrokerId, DirectoryId, LocalPartition, MetadataDelta};
+use ottla_coordinator::metadata::{BrokerId, DirectoryId, LocalPartition, MetadataDelta, TopicId};
 use ottla_storage::log::{PartitionLog, RecoveryReport};
 use ottla_storage::manager::{LogManager, LogState};
 use ottla_storage::{LeaderEpoch, LogId, Millis, StorageError};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use uuid::Uuid;
 
@@ -30,6 +31,10 @@ pub struct Registry {
     deleter: Deleter,
     /// The logs of the last run are open: what is not there now is new.
     tidied: AtomicBool,
+    /// Partitions whose log could not be opened or created when it was wanted.
+    unopened: AtomicUsize,
+    /// Logs that lie elsewhere than the metadata says, until it says so.
+    assignments: Mutex<Vec<(TopicId, i32, DirectoryId)>>,
     config_of: Box<ConfigOf>,
     opening_threads: usize,
     /// Of partitions that are not here any more.
@@ -39,6 +44,8 @@ pub struct Registry {
 /// An opened or created log on its way to be a partition.
 struct Opened {
     id: LogId,
+    /// Where the metadata says it lies.
+    recorded: Option<DirectoryId>,
     config: PartitionConfig,
     log: Result<PartitionLog, StorageError>,
     is_new: bool,
@@ -61,6 +68,8 @@ impl Registry {
             manager,
             deleter: Deleter::default(),
             tidied: AtomicBool::new(false),
+            unopened: AtomicUsize::new(0),
+            assignments: Mutex::default(),
             config_of,
             gone: Mutex::default(),
         }
@@ -113,6 +122,7 @@ impl Registry {
             }
             slots[*slot] = Some(Arc::new(partition));
         }
+        let changes = !removed.is_empty() || !missing.is_empty();
         for (topic_id, slots) in touched {
             if slots.iter().all(Option::is_none) {
                 table.remove(&topic_id);
@@ -127,6 +137,74 @@ impl Registry {
             self.topics.store(Arc::new(table));
         }
         self.delete(&removed);
+        if changes {
+            self.count_unopened();
+        }
+    }
+
+    /// Tries again to open or create the logs for which that failed: the disk may have room by now. Called by the controller thread.
+    pub fn open_again(&self, now_ms: i64, image: &MetadataImage) {
+        let mut table = Topics::clone(&self.topics.load());
+        let unopened: Vec<Arc<Partition>> = self.all().into_iter().filter(|partition| partition.is_unopened()).collect();
+        let mut missing: Vec<(usize, LocalPartition)> = Vec::new();
+        for id in unopened.iter().map(|partition| partition.id()) {
+            let (topic_id, slot) = (TopicId(id.topic_id), usize::try_from(id.partition));
+            let topic = image.topics().by_id(topic_id);
+            let registration = topic.and_then(|topic| topic.partitions.get(&id.partition));
+            if let (Some(topic), Some(registration), Ok(slot)) = (topic, registration, slot) {
+                let (topic, registration) = (topic.name.clone(), Arc::clone(registration));
+                missing.push((slot, LocalPartition { topic_id, topic, partition_id: id.partition, registration }));
+            }
+        }
+        let missing: Vec<(usize, &LocalPartition)> = missing.iter().map(|(slot, mine)| (*slot, mine)).collect();
+        for ((slot, mine), partition) in missing.iter().zip(self.open_all(now_ms, image, &missing)) {
+            if partition.is_unopened() {
+                continue;
+            }
+            tracing::info!(log = %partition.id(), "the log could be opened after all; the partition is back");
+            partition.set_role(role_of(self.broker_id, &mine.registration));
+            let mut slots = table.get(&mine.topic_id.0).map_or_else(Vec::new, |held| held.to_vec());
+            if let Some(held) = slots.get_mut(*slot) {
+                *held = Some(Arc::new(partition));
+                table.insert(mine.topic_id.0, slots.into());
+            }
+        }
+        self.topics.store(Arc::new(table));
+        // Whoever waits at the old ones looks again.
+        unopened.iter().for_each(|partition| partition.wake_all());
+        self.count_unopened();
+    }
+
+    fn count_unopened(&self) {
+        let count = self.all().iter().filter(|partition| partition.is_unopened()).count();
+        self.unopened.store(count, Ordering::Relaxed);
+    }
+
+    /// Whether [`Registry::open_again`] has something to try.
+    #[must_use]
+    pub fn has_unopened(&self) -> bool {
+        self.unopened.load(Ordering::Relaxed) > 0
+    }
+
+    /// Which logs lie elsewhere than the metadata says; told once.
+    #[must_use]
+    pub fn take_assignments(&self) -> Vec<(TopicId, i32, DirectoryId)> {
+        std::mem::take(&mut *self.assignments.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The partitions whose logs lie in a data directory.
+    #[must_use]
+    pub fn in_dir(&self, index: usize) -> Vec<Arc<Partition>> {
+        self.all().into_iter().filter(|partition| partition.dir_index() == index && !partition.is_unopened()).collect()
+    }
+
+    /// A data directory has failed: its partitions serve nothing any more, the others do not notice. How many those are.
+    pub fn fail_dir(&self, index: usize, reason: &str) -> usize {
+        let Some(dir) = self.manager.dirs().get(index) else { return 0 };
+        self.manager.fail_dir(dir.path(), reason);
+        let partitions = self.in_dir(index);
+        partitions.iter().for_each(|partition| partition.fail(reason));
+        partitions.len()
     }
 
     /// What the partitions did that are not here any more. While it is held none goes away, so that a sum of all never falls.
@@ -189,8 +267,11 @@ impl Registry {
         if let Err(error) = self.manager.sync_created(&mut created) {
             tracing::error!(%error, "new logs cannot be made durable; their partitions are offline");
         }
-        let partition = |Opened { id, config, log, .. }| match log {
-            Ok(log) => Partition::new(id, log, config),
+        let partition = |Opened { id, recorded, config, log, .. }| match log {
+            Ok(log) => {
+                let place = self.place_of(&id, recorded, log.dir());
+                Partition::new(id, log, config).in_dir(place)
+            }
             Err(error) => {
                 tracing::error!(log = %id, %error, "cannot open the log; the partition is offline");
                 Partition::offline(id, config, error.to_string())
@@ -199,9 +280,21 @@ impl Registry {
         opened.into_iter().map(partition).collect()
     }
 
+    /// Where a log has been opened; noted, when the metadata says something else.
+    fn place_of(&self, id: &LogId, recorded: Option<DirectoryId>, log_dir: &Path) -> Place {
+        let Some((index, dir)) = self.manager.dir_holding(log_dir) else { return Place::default() };
+        let directory = DirectoryId(dir.directory_id());
+        if recorded != Some(directory) {
+            let mut assignments = self.assignments.lock().unwrap_or_else(PoisonError::into_inner);
+            assignments.push((TopicId(id.topic_id), id.partition, directory));
+        }
+        Place { index, full: dir.fullness() }
+    }
+
     fn open(&self, now_ms: i64, mine: &LocalPartition, config: PartitionConfig) -> Opened {
         let id = LogId { topic: mine.topic.to_string(), topic_id: mine.topic_id.0, partition: mine.partition_id };
-        let directory = mine.registration.directory_of(self.broker_id).filter(|directory| !directory.is_reserved());
+        let recorded = mine.registration.directory_of(self.broker_id);
+        let directory = recorded.filter(|directory| !directory.is_reserved());
         let opened = self.open_or_create(&id, directory, &config, Millis(now_ms));
         let is_new = matches!(opened, Ok((_, None)));
         let log = opened.map(|(log, report)| {
@@ -211,7 +304,7 @@ impl Registry {
             }
             log
         });
-        Opened { id, config, log, is_new }
+        Opened { id, recorded, config, log, is_new }
     }
 
     /// The log, with a report when it was there. A directory of that name with another topic id belongs to an earlier topic: it is put
@@ -231,7 +324,11 @@ impl Registry {
                 outcome => return outcome.map(|(log, report)| (log, Some(report))),
             }
         }
+        let recorded_online = |directory: DirectoryId| {
+            self.manager.dirs().iter().any(|dir| dir.directory_id() == directory.0 && dir.offline_reason().is_none())
+        };
         if !self.tidied.load(Ordering::SeqCst)
+            && !directory.is_some_and(recorded_online)
             && let Some(missing) = self.manager.dirs().iter().find(|dir| dir.offline_reason().is_some())
         {
             let reason = format!("it is not found, and the data directory {} is offline", missing.path().display());

@@ -94,6 +94,21 @@ fn what_came_during_a_flush_is_acknowledged_by_the_next_one() {
 }
 
 #[test]
+fn a_flush_that_is_wanted_while_another_runs_comes_after_it() {
+    let story = Story::new(each_message());
+    story.append(0).unwrap();
+    let plan = story.partition.prepare_flush().unwrap();
+    let second = story.append(0).unwrap().commit.unwrap();
+    let before = story.flusher.queued();
+    assert!(story.partition.prepare_flush().is_none(), "a second thread has nothing to do");
+    plan.run().unwrap();
+    story.complete(plan, Ok(()));
+    assert_eq!(story.flusher.queued(), before + 1, "it is queued once more");
+    story.flush();
+    assert!(story.partition.reached(second).unwrap());
+}
+
+#[test]
 fn the_age_for_flush_ms_is_that_of_what_the_last_flush_did_not_cover() {
     let story = Story::new(LogConfig { flush_ms: 1000, ..LogConfig::default() });
     let tick = |now_ms| {

@@ -11,12 +11,14 @@ pub mod configs;
 mod disks;
 pub mod groups;
 pub mod life;
+mod moody;
 mod records;
 pub mod transactions;
 pub mod txn_offsets;
 
 pub use client::{Client, FetchOne, name};
 pub use disks::GatedDisk;
+pub use moody::{Mood, MoodyDisk};
 pub use records::{BASE_MS, Batch, Seen, seen};
 
 use ottla_server::Broker;
@@ -42,11 +44,14 @@ pub struct Kit {
     dir: Arc<TempDir>,
     /// Below `dir`, or a path of the simulated disk.
     data: PathBuf,
+    /// Directories below `data`; none means `data` itself.
+    dirs: Vec<&'static str>,
     properties: String,
     disk: Option<Arc<dyn Disk>>,
     fault: Option<Arc<dyn FaultHook>>,
     /// Opened when the story ends, however it ends: a broker cannot stop while a sync waits.
     gate: Option<GatedDisk>,
+    moods: Option<MoodyDisk>,
 }
 
 impl Kit {
@@ -74,6 +79,12 @@ impl Kit {
         kit.running()
     }
 
+    /// This kit on disks with moods, before its first start.
+    pub fn moody(mut self, disk: &MoodyDisk) -> Self {
+        self.moods = Some(disk.clone());
+        self.simulated(Arc::new(disk.clone()))
+    }
+
     /// This kit on a disk, before its first start.
     pub fn simulated(mut self, disk: Arc<dyn Disk>) -> Self {
         self.disk = Some(disk);
@@ -86,6 +97,12 @@ impl Kit {
         self
     }
 
+    /// With several data directories, before its first start.
+    pub fn dirs(mut self, dirs: &[&'static str]) -> Self {
+        self.dirs = dirs.to_vec();
+        self
+    }
+
     /// Not started yet.
     pub fn stopped(properties: &str) -> Self {
         let dir = Arc::new(tempfile::tempdir().expect("a directory"));
@@ -95,15 +112,22 @@ impl Kit {
             broker: None,
             dir,
             data,
+            dirs: Vec::new(),
             properties: properties.to_owned(),
             disk: None,
             fault: None,
             gate: None,
+            moods: None,
         }
     }
 
     fn config(&self) -> Config {
-        let text = format!("log.dirs={}\nottla.reactors=2\n{}\n", self.data.display(), self.properties);
+        let dirs: Vec<PathBuf> =
+            if self.dirs.is_empty() { vec![self.data.clone()] } else { self.dirs.iter().map(|dir| self.data.join(dir)).collect() };
+        let dirs: Vec<String> = dirs.iter().map(|dir| dir.display().to_string()).collect();
+        // A disk in memory is not to hold tens of megabytes for nothing.
+        let reserve = if self.properties.contains("ottla.disk.reserve.bytes") { "" } else { "ottla.disk.reserve.bytes=0\n" };
+        let text = format!("log.dirs={}\nottla.reactors=2\n{reserve}{}\n", dirs.join(","), self.properties);
         let builder = Config::builder().properties(&text, "story").expect("well formed");
         let builder = if self.properties.contains("listeners=") { builder } else { builder.port(0) };
         builder.build().expect("a configuration")
@@ -116,7 +140,8 @@ impl Kit {
         Ok(())
     }
 
-    fn running(mut self) -> Self {
+    /// Started.
+    pub fn running(mut self) -> Self {
         self.try_start().expect("a broker");
         self
     }
@@ -178,22 +203,35 @@ impl Kit {
     pub fn image(&self) -> Self {
         let data = self.dir.path().join(format!("image-{}", uuid::Uuid::new_v4()));
         copy_dir(&self.data, &data);
-        let (dir, properties) = (Arc::clone(&self.dir), self.properties.clone());
-        Self { clock: Clock::manual(self.clock.now_ms()), broker: None, dir, data, properties, disk: None, fault: None, gate: None }
+        let (dir, dirs, properties) = (Arc::clone(&self.dir), self.dirs.clone(), self.properties.clone());
+        Self {
+            clock: Clock::manual(self.clock.now_ms()),
+            broker: None,
+            dir,
+            data,
+            dirs,
+            properties,
+            disk: None,
+            fault: None,
+            gate: None,
+            moods: None,
+        }
     }
 
     /// Another kit on the very same directory.
     pub fn twin(&self) -> Self {
-        let (dir, properties) = (Arc::clone(&self.dir), self.properties.clone());
+        let (dir, dirs, properties) = (Arc::clone(&self.dir), self.dirs.clone(), self.properties.clone());
         Self {
             clock: self.clock.clone(),
             broker: None,
             dir,
             data: self.data.clone(),
+            dirs,
             properties,
             disk: self.disk.clone(),
             fault: self.fault.clone(),
             gate: None,
+            moods: None,
         }
     }
 
@@ -209,6 +247,9 @@ impl Drop for Kit {
     fn drop(&mut self) {
         if let Some(gate) = &self.gate {
             gate.open();
+        }
+        if let Some(moods) = &self.moods {
+            moods.heal();
         }
         self.stop();
     }

@@ -7,6 +7,7 @@ mod consumers;
 mod controllers;
 mod damage;
 mod deletions;
+mod disks;
 mod durability;
 mod epochs;
 mod fetch;

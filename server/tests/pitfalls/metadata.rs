@@ -207,7 +207,11 @@ fn when_the_metadata_log_fails_nothing_changes_and_records_still_flow() {
     let mut kit = Kit::on_disk("", Arc::new(disk.clone()));
     let mut client = kit.connect();
     client.create("t", 1, &[]);
+    // The sync, that is: an append that could be undone is only that request's misfortune.
     disk.fail_at(disk.operations(), Fault::Io);
+    assert_eq!(client.try_create("v", 1, &[]).error_code, 56);
+    client.create("v", 1, &[]);
+    disk.fail_at(disk.operations() + 1, Fault::Io);
     assert_eq!(client.try_create("u", 1, &[]).error_code, 56);
     assert_eq!(client.try_create("u", 1, &[]).error_code, 56, "until a restart reads back what is there");
     assert_eq!(client.metadata(&["u"], true).topics[0].error_code, 3);

@@ -5,6 +5,7 @@
 
 pub mod faulty;
 mod real;
+mod watched;
 mod whole;
 
 use std::fmt::Debug;
@@ -14,6 +15,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use real::RealDisk;
+pub use watched::{Seen, Trouble, Watch, WatchedDisk};
 pub use whole::{put_file, put_file_unsynced, read_file, replace_file, sync_parent};
 
 /// How a file is opened.
@@ -103,6 +105,22 @@ pub trait DiskFile: Send + Sync + Debug {
     fn is_empty(&self) -> io::Result<bool> {
         Ok(self.len()? == 0)
     }
+    /// Takes room on the disk for so many bytes; what they hold is not said.
+    fn allocate(&self, size_bytes: u64) -> io::Result<()> {
+        write_zeros(self, size_bytes)
+    }
     /// The descriptor for a zero-copy send; `None` for a simulated file.
     fn as_fd(&self) -> Option<BorrowedFd<'_>>;
+}
+
+/// Fills a file up to a size.
+fn write_zeros<F: DiskFile + ?Sized>(file: &F, size_bytes: u64) -> io::Result<()> {
+    let zeros = [0; 64 * 1024];
+    let mut at = file.len()?;
+    while at < size_bytes {
+        let count = (size_bytes - at).min(zeros.len() as u64);
+        file.write_all_at(&[&zeros[..count as usize]], at)?;
+        at += count;
+    }
+    Ok(())
 }

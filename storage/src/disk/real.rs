@@ -11,10 +11,10 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use rustix::fs::{FlockOperation, Mode, OFlags};
+use rustix::fs::{FallocateFlags, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 
-use super::{Disk, DiskFile, Entry, OpenMode, Space, WholeDisk};
+use super::{Disk, DiskFile, Entry, OpenMode, Space, WholeDisk, write_zeros};
 
 /// POSIX promises 1024 slices per vectored call on Linux (`IOV_MAX`).
 const SLICES_PER_CALL_MAX: usize = 1024;
@@ -187,6 +187,14 @@ impl DiskFile for RealFile {
     fn len(&self) -> io::Result<u64> {
         let stat = retry(|| rustix::fs::fstat(&self.fd))?;
         u64::try_from(stat.st_size).map_err(|_| io::ErrorKind::InvalidData.into())
+    }
+
+    fn allocate(&self, size_bytes: u64) -> io::Result<()> {
+        match retry(|| rustix::fs::fallocate(&self.fd, FallocateFlags::empty(), 0, size_bytes)) {
+            // Not every file system can.
+            Err(Errno::OPNOTSUPP) => write_zeros(self, size_bytes),
+            outcome => Ok(outcome?),
+        }
     }
 
     fn as_fd(&self) -> Option<BorrowedFd<'_>> {

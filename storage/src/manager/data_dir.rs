@@ -7,14 +7,15 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use uuid::Uuid;
 
 use super::names::{LogDirectoryName, LogState};
+use super::space::Reserve;
 use super::{LogOffsets, METADATA_TOPIC};
 use crate::checkpoint::{CheckpointKind, OffsetCheckpoint};
-use crate::disk::{Disk, OpenMode, WholeDisk, read_file};
+use crate::disk::{Disk, OpenMode, Watch, WholeDisk, read_file};
 use crate::meta::{CleanShutdown, read_topic_id};
 use crate::{LogId, Offset, StorageError};
 
@@ -37,6 +38,8 @@ pub struct DataDir {
     pub(super) lock: Mutex<Option<Box<dyn Debug + Send + Sync>>>,
     whole_disk: Option<Box<dyn WholeDisk>>,
     pub(super) writer: Mutex<()>,
+    watch: Arc<Watch>,
+    pub(super) reserve: Reserve,
     state: Mutex<State>,
 }
 
@@ -84,8 +87,16 @@ pub struct FoundLog {
 }
 
 impl DataDir {
-    pub(super) fn new(path: PathBuf, id: Uuid, lock: Box<dyn Debug + Send + Sync>, whole_disk: Option<Box<dyn WholeDisk>>) -> Self {
+    pub(super) fn new(
+        path: PathBuf,
+        id: Uuid,
+        lock: Box<dyn Debug + Send + Sync>,
+        whole_disk: Option<Box<dyn WholeDisk>>,
+        watch: Arc<Watch>,
+    ) -> Self {
         Self {
+            watch,
+            reserve: Reserve::default(),
             path,
             id,
             clean: None,
@@ -98,11 +109,13 @@ impl DataDir {
     }
 
     /// A directory that could not be used at the start.
-    pub(super) fn offline(path: PathBuf, reason: String) -> Self {
+    pub(super) fn offline(path: PathBuf, id: Option<Uuid>, reason: String) -> Self {
         let state = State { offline: Some(reason), ..State::default() };
         Self {
+            watch: Arc::default(),
+            reserve: Reserve::default(),
             path,
-            id: Uuid::nil(),
+            id: id.unwrap_or_default(),
             clean: None,
             machine_stopped: true,
             lock: Mutex::default(),
@@ -172,6 +185,12 @@ impl DataDir {
     #[must_use]
     pub fn directory_id(&self) -> Uuid {
         self.id
+    }
+
+    /// What goes wrong below the directory.
+    #[must_use]
+    pub fn watch(&self) -> &Arc<Watch> {
+        &self.watch
     }
 
     /// What the last clean stop left; `None` when the last stop was not clean.

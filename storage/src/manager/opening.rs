@@ -6,13 +6,14 @@
 use std::fmt::Debug;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use uuid::Uuid;
 
 use super::LogManagerConfig;
 use super::data_dir::DataDir;
 use super::names::LogDirectoryName;
-use crate::disk::{Disk, WholeDisk, sync_parent};
+use crate::disk::{Disk, Watch, WholeDisk, sync_parent};
 use crate::meta::{META_PROPERTIES, MetaProperties, is_reserved};
 use crate::{StorageError, uuid_to_text};
 
@@ -26,6 +27,7 @@ pub(super) struct Opening<'d> {
 
 struct Identity {
     path: PathBuf,
+    watch: Arc<Watch>,
     lock: Option<Box<dyn Debug + Send + Sync>>,
     whole_disk: Option<Box<dyn WholeDisk>>,
     meta: Option<MetaProperties>,
@@ -39,9 +41,9 @@ impl<'d> Opening<'d> {
     }
 
     /// Creates the directory when it is missing, locks it, reads whose it is.
-    pub(super) fn enter(&mut self, path: PathBuf) -> Result<(), StorageError> {
+    pub(super) fn enter(&mut self, path: PathBuf, watch: Arc<Watch>) -> Result<(), StorageError> {
         let vital = path == self.metadata_path;
-        let mut identity = Identity { path, lock: None, whole_disk: None, meta: None, holds_logs: false, offline: None };
+        let mut identity = Identity { path, watch, lock: None, whole_disk: None, meta: None, holds_logs: false, offline: None };
         let entered = identity.enter(self.disk);
         identity.tolerate(entered, vital, &mut self.warnings)?;
         self.identities.push(identity);
@@ -148,9 +150,9 @@ impl Identity {
     fn into_data_dir(self, disk: &dyn Disk, vital: bool, warnings: &mut Vec<StorageError>) -> Result<DataDir, StorageError> {
         let id = self.meta.and_then(|meta| meta.directory_id);
         let (Some(id), Some(lock), None) = (id, self.lock, &self.offline) else {
-            return Ok(DataDir::offline(self.path, self.offline.unwrap_or_default()));
+            return Ok(DataDir::offline(self.path, id, self.offline.unwrap_or_default()));
         };
-        let mut dir = DataDir::new(self.path, id, lock, self.whole_disk);
+        let mut dir = DataDir::new(self.path, id, lock, self.whole_disk, self.watch);
         match dir.load(disk, warnings) {
             Err(error @ StorageError::Io { .. }) if !vital => {
                 dir.fail(&error.to_string());

@@ -1,10 +1,13 @@
 //! Writing at the end of a segment, ending it, cutting it.
 
+use std::io;
+
 use super::files::{FileKind, OpenFile};
 use super::scan::Located;
 use super::seal::{self, Finished};
 use super::{Place, Segment};
 use crate::batch::{BatchHeader, NO_TIMESTAMP};
+use crate::disk::{DiskFile, Trouble};
 use crate::{Millis, Offset, StorageError};
 
 /// A failed write.
@@ -34,12 +37,12 @@ impl Segment {
     ) -> Result<(), WriteFailed> {
         let position = self.size_bytes;
         let unchanged = |error| WriteFailed { error, in_doubt: false };
+        self.cut_back(place).map_err(unchanged)?;
         let file = self.log_file(place).map_err(unchanged)?;
         self.load_indexes(place, interval_bytes).map_err(unchanged)?;
         if let Err(source) = file.write_all_at(parts, position) {
-            let error = StorageError::io("append", self.log_path(place), source);
-            let in_doubt = file.set_len(position).is_err();
-            return Err(WriteFailed { error, in_doubt });
+            let in_doubt = !self.undo(&*file, &source);
+            return Err(WriteFailed { error: StorageError::io("append", self.log_path(place), source), in_doubt });
         }
         let size_bytes = parts.iter().map(|part| part.len() as u64).sum::<u64>();
         self.size_bytes += size_bytes;
@@ -62,6 +65,27 @@ impl Segment {
             }
         }
         debug_assert_eq!(at, self.size_bytes, "headers and bytes agree");
+        Ok(())
+    }
+
+    /// Cuts off what a failed write has left. False when nobody knows what the file holds.
+    fn undo(&mut self, file: &dyn DiskFile, failed: &io::Error) -> bool {
+        if file.len().is_ok_and(|len| len <= self.size_bytes) {
+            return true;
+        }
+        let Err(error) = file.set_len(self.size_bytes) else { return true };
+        // A disk that takes nothing at the moment has lost nothing: the tail is cut before anything is written behind it.
+        self.cut_due = [failed, &error].into_iter().all(|error| Trouble::of(error).is_some_and(Trouble::is_pressure));
+        self.cut_due
+    }
+
+    /// Makes up for a cut that could not be made.
+    fn cut_back(&mut self, place: &Place) -> Result<(), StorageError> {
+        if self.cut_due {
+            let cut = self.log_file(place)?.set_len(self.size_bytes);
+            cut.map_err(|source| StorageError::io("truncate", self.log_path(place), source))?;
+            self.cut_due = false;
+        }
         Ok(())
     }
 
@@ -100,6 +124,7 @@ impl Segment {
     /// Ends the segment, or makes it fit to be left: the largest timestamp goes to the time index, all companions are written whole.
     /// `end_offset` is where the next segment begins. Returns what must be synced besides the `.log`. May be done again.
     pub(crate) fn finish(&mut self, place: &Place, end_offset: Offset, interval_bytes: u32) -> Result<Vec<OpenFile>, StorageError> {
+        self.cut_back(place)?;
         let files = self.write_companions(place, interval_bytes)?;
         let (base_offset, size_bytes) = (self.base_offset, self.size_bytes);
         if self.inner_mut().transactions.is_some() {
@@ -149,6 +174,7 @@ impl Segment {
     pub(crate) fn cut_at(&mut self, place: &Place, size_bytes: u64, next_offset: Offset, interval_bytes: u32) -> Result<(), StorageError> {
         let file = self.log_file(place)?;
         file.set_len(size_bytes).map_err(|source| StorageError::io("truncate", self.log_path(place), source))?;
+        self.cut_due = false;
         self.size_bytes = size_bytes;
         let base_offset = self.base_offset;
         let inner = self.inner_mut();

@@ -1,6 +1,6 @@
 //! Registered brokers and controllers.
 
-use super::ReplayError;
+use super::{PartitionRegistration, ReplayError};
 use crate::metadata::records::{
     BrokerRegistrationChangeRecord, Endpoint, FenceChange, RegisterBrokerRecord, RegisterControllerRecord, SupportedFeature,
     UnregisterBrokerRecord,
@@ -76,6 +76,12 @@ impl BrokerRegistration {
         }
     }
 
+    /// Whether a replica in this directory can be served: not when the directory is known to be offline.
+    #[must_use]
+    pub fn has_online(&self, directory: DirectoryId) -> bool {
+        directory.is_online_among(&self.log_dirs)
+    }
+
     fn from_record(record: &RegisterBrokerRecord) -> Self {
         let mut log_dirs = record.log_dirs.clone();
         log_dirs.sort_unstable();
@@ -109,6 +115,13 @@ impl ClusterImage {
     /// All controllers by id.
     pub fn controllers(&self) -> impl Iterator<Item = &ControllerRegistration> {
         self.controllers.values()
+    }
+
+    /// Whether `broker` is up and its replica lies in a directory that is not known to be offline.
+    #[must_use]
+    pub fn serves(&self, broker: BrokerId, partition: &PartitionRegistration) -> bool {
+        let directory = partition.directory_of(broker).unwrap_or(DirectoryId::UNASSIGNED);
+        self.broker(broker).is_some_and(|registration| registration.is_active() && registration.has_online(directory))
     }
 
     /// Whether `broker` is registered and may lead partitions.

@@ -13,6 +13,8 @@ pub(super) const KEYS: &[KeyDef] = &[
         .doc("Whether Produce also decompresses every batch, within bounds, and walks its records before it is stored."),
     unset("ottla.cluster.id", Text, Medium).not_empty()
         .doc("Cluster id given to an empty data directory; 22 characters of URL-safe base64. Unset makes a random one."),
+    key("ottla.disk.reserve.bytes", Long, "67108864", Medium).at_least(0)
+        .doc("Bytes kept back in each data directory, at most 1% of its disk. When the disk is full they are freed, clients' records are refused, and deletions, checkpoints, metadata and committed offsets go on. 0 keeps nothing back."),
     key("ottla.limit.connection.rate.per.ip", Int, "200", Low).at_least(1)
         .doc("New connections per second of one remote address; beyond, after a burst of ten seconds' worth, they are closed. Loopback is not counted."),
     key("ottla.limit.connections", Int, "10000", Medium).at_least(1)

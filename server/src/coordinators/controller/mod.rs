@@ -2,8 +2,9 @@
 //! in a cluster the same calls are forwarded.
 //!
 //! The thread owns the metadata shard and its log. One request at a time: handle, append and sync, replay, show the new image to the
-//! publishers in order (partitions first, then request handlers), answer. A failed append or sync ends all further changes: what is on
-//! disk is no longer known, so only a restart, which reads it back, may go on.
+//! publishers in order (partitions first, then request handlers), answer. An append that failed and left nothing behind (a full disk) is the
+//! request's own misfortune. A failed sync, or a piece of an append that stays, ends all further changes: what is on disk is no longer
+//! known, so only a restart, which reads it back, may go on.
 
 mod client_quotas;
 mod cluster;
@@ -16,7 +17,9 @@ use crate::broker::{Node, Published};
 use crate::clock::Clock;
 use kafka_protocol::ResponseError;
 use ottla_coordinator::effects::Ticket;
-use ottla_coordinator::metadata::{BrokerEpoch, BrokerId, MetadataEffects, MetadataRecord, MetadataReply, MetadataShard};
+use ottla_coordinator::metadata::{
+    BrokerEpoch, BrokerId, DirectoryId, MetadataEffects, MetadataImage, MetadataRecord, MetadataReply, MetadataShard,
+};
 use ottla_coordinator::shard::Shard;
 use ottla_storage::log::PartitionLog;
 use std::ops::Range;
@@ -45,6 +48,14 @@ pub(crate) struct Runtime {
     snapshot_bytes: u64,
 }
 
+/// What a failed commit left.
+enum CommitError {
+    /// The log is as it was.
+    NothingWritten(MetadataLogError),
+    /// Nobody knows.
+    InDoubt(MetadataLogError),
+}
+
 impl Runtime {
     pub(super) fn new(
         broker: BrokerId,
@@ -68,11 +79,64 @@ impl Runtime {
         let now_ms = self.clock.now_ms();
         let effects = handler(&self.shard, Ticket(0), self.log.end_offset());
         if let Err(error) = self.commit(now_ms, &effects.records) {
-            tracing::error!(%error, "the metadata log failed: no topic or configuration can change until the broker restarts");
-            self.failed = true;
-            return Err(ResponseError::KafkaStorageError);
+            return Err(self.refuse(&error));
         }
+        self.record_assignments(now_ms);
         Ok(effects.replies.into_iter().next().map(|(_, reply)| reply))
+    }
+
+    /// The image published last.
+    pub(super) fn image(&self) -> Arc<MetadataImage> {
+        Arc::clone(self.shard.published())
+    }
+
+    /// The clock's time.
+    pub(super) fn now_ms(&self) -> i64 {
+        self.clock.now_ms()
+    }
+
+    /// What a failed commit means for those that follow.
+    fn refuse(&mut self, failed: &CommitError) -> ResponseError {
+        match failed {
+            CommitError::NothingWritten(error) => {
+                tracing::warn!(%error, "the metadata log takes nothing at present; the change was not made")
+            }
+            CommitError::InDoubt(error) => {
+                tracing::error!(%error, "the metadata log failed: no topic or configuration can change until the broker restarts");
+                self.failed = true;
+            }
+        }
+        ResponseError::KafkaStorageError
+    }
+
+    /// Records where logs lie that were opened or created by the last change (KIP-858).
+    fn record_assignments(&mut self, now_ms: i64) {
+        let assigned = self.published.registry.take_assignments();
+        if assigned.is_empty() {
+            return;
+        }
+        let effects = self.shard.assign_directories(Ticket(0), self.broker, &assigned);
+        if let Err(error) = self.commit(now_ms, &effects.records) {
+            // The next start looks again.
+            self.refuse(&error);
+        }
+    }
+
+    /// Opens or creates what could not be opened or created before.
+    pub(crate) fn open_again(&mut self) {
+        let now_ms = self.clock.now_ms();
+        self.published.registry.open_again(now_ms, self.shard.published());
+        if !self.failed {
+            self.record_assignments(now_ms);
+        }
+    }
+
+    /// A data directory has failed: leaderships in it are given up.
+    pub(crate) fn directory_failed(&mut self, directory: DirectoryId) {
+        let broker = self.broker;
+        if self.run(|shard, ticket, _| shard.directories_offline(ticket, broker, &[directory])).is_err() {
+            tracing::warn!("the failed directory is not recorded in the metadata log; its partitions are offline all the same");
+        }
     }
 
     /// Commits what the shard asks for after it was loaded.
@@ -81,13 +145,17 @@ impl Runtime {
         self.run(|_, _, _| effects).map(drop)
     }
 
-    fn commit(&mut self, now_ms: i64, records: &[MetadataRecord]) -> Result<(), MetadataLogError> {
+    fn commit(&mut self, now_ms: i64, records: &[MetadataRecord]) -> Result<(), CommitError> {
         if records.is_empty() {
             return Ok(());
         }
-        let committed = self.log.commit(now_ms, records)?;
+        let committed = self
+            .log
+            .commit(now_ms, records)
+            .map_err(|error| if self.log.is_offline() { CommitError::InDoubt(error) } else { CommitError::NothingWritten(error) })?;
         records.iter().for_each(|record| self.shard.replay(record));
-        if let Some(published) = self.shard.publish(committed.last_offset, self.log.epoch())? {
+        let published = self.shard.publish(committed.last_offset, self.log.epoch());
+        if let Some(published) = published.map_err(|error| CommitError::InDoubt(error.into()))? {
             self.published.show(now_ms, &published);
         }
         self.bytes_since_snapshot += committed.size_bytes;
@@ -154,6 +222,13 @@ impl Controller {
             jobs.send(job).map_err(|_| ResponseError::NotController)?;
         }
         outcome.await.map_err(|_| ResponseError::NotController)?
+    }
+
+    /// Runs `job` on the controller thread; nobody waits for it.
+    pub(crate) fn post(&self, job: impl FnOnce(&mut Runtime) + Send + 'static) {
+        let jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
+        // No jobs, no thread: the broker stops.
+        let _ = jobs.as_ref().map(|jobs| jobs.send(Box::new(job)));
     }
 
     /// A fresh block of producer ids, durable before it is given out.

@@ -102,6 +102,11 @@ impl FaultyDisk {
         self.world().space_bytes_max = size_bytes;
     }
 
+    /// As a disk that was remounted read-only: what would change anything is answered with EROFS and does nothing.
+    pub fn set_read_only(&self, read_only: bool) {
+        self.world().read_only = read_only;
+    }
+
     /// Bytes of all files together.
     #[must_use]
     pub fn used_bytes(&self) -> u64 {

@@ -14,6 +14,7 @@ pub(super) type NodeId = usize;
 const ROOT: NodeId = 0;
 const EIO: i32 = 5;
 const ENOSPC: i32 = 28;
+const EROFS: i32 = 30;
 
 /// A change of a file's bytes.
 #[derive(Clone, Debug)]
@@ -65,6 +66,7 @@ pub(super) struct World {
     pub(super) faults: Vec<(Range<u64>, Fault)>,
     pub(super) read_faults: Vec<u64>,
     pub(super) space_bytes_max: Option<u64>,
+    pub(super) read_only: bool,
     pub(super) locks: Vec<PathBuf>,
 }
 
@@ -80,6 +82,7 @@ impl World {
             faults: Vec::new(),
             read_faults: Vec::new(),
             space_bytes_max: None,
+            read_only: false,
             locks: Vec::new(),
         }
     }
@@ -159,6 +162,9 @@ impl World {
 
     /// Changes a file's bytes; a failing write is done in part.
     pub(super) fn change(&mut self, node: NodeId, mut op: DataOp) -> io::Result<()> {
+        if self.read_only {
+            return self.count_change();
+        }
         let mut result = self.count_change();
         if result.is_err() {
             let DataOp::Write { bytes, .. } = &mut op else { return result };
@@ -184,7 +190,7 @@ impl World {
     }
 
     pub(super) fn sync_file(&mut self, node: NodeId) -> io::Result<()> {
-        let result = self.count_change();
+        let result = self.count_operation();
         let Node::File { durable, pending, .. } = &mut self.nodes[node] else { return Err(io::ErrorKind::IsADirectory.into()) };
         match &result {
             Ok(()) => {
@@ -282,7 +288,7 @@ impl World {
 
     pub(super) fn sync_dir(&mut self, dir: &Path) -> io::Result<()> {
         let node = self.find(dir)?;
-        let result = self.count_change();
+        let result = self.count_operation();
         let Node::Dir { durable, pending, .. } = &mut self.nodes[node] else { return Err(io::ErrorKind::NotADirectory.into()) };
         match &result {
             Ok(()) => std::mem::take(pending).iter().for_each(|op| op.apply(durable)),
@@ -294,7 +300,7 @@ impl World {
 
     /// All files and directories, as one operation. A failed one has done its work for some of each.
     pub(super) fn sync_all(&mut self) -> io::Result<()> {
-        let result = self.count_change();
+        let result = self.count_operation();
         if result.is_err() && self.powered_off {
             return result;
         }
@@ -365,7 +371,15 @@ impl World {
         }
     }
 
+    /// A change, as opposed to a sync.
     fn count_change(&mut self) -> io::Result<()> {
+        if self.read_only {
+            return Err(io::Error::from_raw_os_error(EROFS));
+        }
+        self.count_operation()
+    }
+
+    fn count_operation(&mut self) -> io::Result<()> {
         if self.powered_off {
             return Err(io::Error::from_raw_os_error(EIO));
         }

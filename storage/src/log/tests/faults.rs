@@ -186,3 +186,54 @@ fn after_a_power_loss_the_log_is_a_prefix_that_holds_everything_flushed() {
         assert_eq!((report.bytes_truncated, log.log_end_offset()), (0, end.plus(1)), "seed {seed}");
     }
 }
+
+#[test]
+fn a_read_only_disk_is_read_and_written_again_when_it_can_be() {
+    let disk = FaultyDisk::new(1);
+    let mut log = open_new(&disk);
+    for _ in 0..30 {
+        append(&mut log, &batch(2));
+    }
+    let (before, end) = (read_all(&log), log.log_end_offset());
+    disk.set_read_only(true);
+    for _ in 0..3 {
+        assert!(log.append_as_leader(NOW, &batch(2), EPOCH, AppendOrigin::Client).is_err());
+        assert!(log.roll(NOW).is_err());
+    }
+    assert!(!log.is_offline());
+    assert_eq!((log.log_end_offset(), read_all(&log)), (end, before));
+    disk.set_read_only(false);
+    assert_eq!(append(&mut log, &batch(1)).first_offset, end);
+    drop(log);
+    let (log, report) = open(&disk, OpenOptions { clean: false, ..clean() }).expect("opened");
+    assert_eq!((log.log_end_offset(), report.bytes_truncated), (end.plus(1), 0));
+}
+
+/// A write is cut short by a full disk that becomes read-only before the piece can be cut off.
+#[test]
+fn a_piece_that_could_not_be_cut_off_is_cut_before_anything_is_written_behind_it() {
+    for seed in 0..20 {
+        let disk = FaultyDisk::new(seed);
+        let mut log = open_new(&disk);
+        append(&mut log, &batch(3));
+        let before = read_all(&log);
+        disk.fail_at(disk.operations(), Fault::NoSpace);
+        disk.fail_at(disk.operations() + 1, Fault::NoSpace);
+        assert!(log.append_as_leader(NOW, &batch(20), EPOCH, AppendOrigin::Client).is_err());
+        assert!(!log.is_offline(), "seed {seed}");
+        assert_eq!(read_all(&log), before);
+        disk.set_read_only(true);
+        assert!(log.append_as_leader(NOW, &batch(1), EPOCH, AppendOrigin::Client).is_err());
+        disk.set_read_only(false);
+        disk.heal();
+        if seed % 2 == 0 {
+            log.roll(NOW).expect("rolled");
+        }
+        append(&mut log, &batch(1));
+        let whole = read_all(&log);
+        drop(log);
+        let (log, report) = open(&disk, OpenOptions { clean: false, ..clean() }).expect("opened");
+        assert_eq!((report.corruption, report.bytes_truncated), (None, 0), "seed {seed}");
+        assert_eq!((offsets(&log), read_all(&log)), ((0, 4), whole), "seed {seed}");
+    }
+}
