@@ -25,6 +25,7 @@ use crate::partition::registry::Registry;
 use crate::producer_ids::ProducerIds;
 use crate::quota::Quotas;
 use crate::stuck::LateTransactions;
+use crate::telemetry::Telemetry;
 use arc_swap::ArcSwap;
 use kafka_protocol::ResponseError;
 use ottla_coordinator::metadata::image::{MetadataImage, TopicImage};
@@ -129,6 +130,7 @@ pub struct Node {
     pub(crate) txns: TxnCoordinator,
     pub(crate) lost_tails: LostTails,
     pub(crate) late_transactions: LateTransactions,
+    pub(crate) telemetry: Telemetry,
     pub(crate) dynamic: Arc<DynamicConfig>,
     pub(crate) errands: Errands,
     pub(crate) cleaner: Cleaner,
@@ -344,6 +346,7 @@ impl Broker {
             txns,
             lost_tails: LostTails::default(),
             late_transactions: LateTransactions::default(),
+            telemetry: Telemetry::default(),
             published,
             dynamic,
             errands,

@@ -22,5 +22,6 @@ pub mod partition;
 mod producer_ids;
 pub mod quota;
 pub mod stuck;
+mod telemetry;
 
 pub use broker::Broker;

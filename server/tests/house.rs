@@ -158,7 +158,9 @@ fn the_readme_lists_exactly_the_apis_of_the_table() {
     let served: BTreeMap<i16, String> = APIS
         .iter()
         .map(|entry| {
-            let advertised = if entry.advertised_min_version < entry.min_version {
+            let advertised = if !entry.advertised {
+                " (not advertised)".to_owned()
+            } else if entry.advertised_min_version < entry.min_version {
                 format!(" (advertised {}-{})", entry.advertised_min_version, entry.max_version)
             } else {
                 String::new()

@@ -43,7 +43,7 @@ fn api_keys() -> Vec<ApiVersion> {
             .with_min_version(entry.advertised_min_version)
             .with_max_version(entry.max_version)
     };
-    APIS.iter().map(row).collect()
+    APIS.iter().filter(|entry| entry.advertised).map(row).collect()
 }
 
 /// Java clients before 4.0 fail on a feature whose minimum is 0, so those are left out below v4.

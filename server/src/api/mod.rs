@@ -39,6 +39,7 @@ mod end_txn;
 mod expire_delegation_token;
 mod fetch;
 mod find_coordinator;
+mod get_telemetry_subscriptions;
 mod heartbeat;
 mod incremental_alter_configs;
 mod init_producer_id;
@@ -55,6 +56,7 @@ mod offset_delete;
 mod offset_fetch;
 mod offset_for_leader_epoch;
 mod produce;
+mod push_telemetry;
 mod renew_delegation_token;
 pub mod response;
 mod sync_group;
@@ -226,6 +228,8 @@ pub struct ApiEntry {
     pub max_version: i16,
     /// Oldest version that ApiVersions advertises.
     pub advertised_min_version: i16,
+    /// False: served to whoever asks, and not told by ApiVersions.
+    pub advertised: bool,
     pipelined: bool,
     run: fn(RequestContext, Bytes) -> Answer,
 }
@@ -233,7 +237,13 @@ pub struct ApiEntry {
 impl ApiEntry {
     const fn of<A: Api>() -> Self {
         let (min, max) = (*A::VERSIONS.start(), *A::VERSIONS.end());
-        Self { key: A::KEY, min_version: min, max_version: max, advertised_min_version: min, pipelined: false, run: run::<A> }
+        let (advertised_min_version, advertised) = (min, true);
+        Self { key: A::KEY, min_version: min, max_version: max, advertised_min_version, advertised, pipelined: false, run: run::<A> }
+    }
+
+    /// The same row, not told by ApiVersions.
+    const fn unadvertised(self) -> Self {
+        Self { advertised: false, ..self }
     }
 
     const fn raw<A: RawApi>() -> Self {
@@ -242,6 +252,7 @@ impl ApiEntry {
             min_version: *A::VERSIONS.start(),
             max_version: *A::VERSIONS.end(),
             advertised_min_version: *A::ADVERTISED.start(),
+            advertised: true,
             pipelined: A::PIPELINED,
             run: run_raw::<A>,
         }

@@ -59,6 +59,8 @@ pub static APIS: &[ApiEntry] = &[
     ApiEntry::of::<list_transactions::ListTransactions>(),
     ApiEntry::of::<consumer_group_heartbeat::ConsumerGroupHeartbeat>(),
     ApiEntry::of::<consumer_group_describe::ConsumerGroupDescribe>(),
+    ApiEntry::of::<get_telemetry_subscriptions::GetTelemetrySubscriptions>().unadvertised(),
+    ApiEntry::of::<push_telemetry::PushTelemetry>().unadvertised(),
     ApiEntry::of::<list_config_resources::ListConfigResources>(),
     ApiEntry::of::<describe_topic_partitions::DescribeTopicPartitions>(),
 ];

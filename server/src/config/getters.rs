@@ -169,6 +169,8 @@ numbers! {
     socket_send_buffer_bytes: i32 = "socket.send.buffer.bytes";
     /// `socket.receive.buffer.bytes`; -1 leaves it to the kernel.
     socket_receive_buffer_bytes: i32 = "socket.receive.buffer.bytes";
+    /// `telemetry.max.bytes`
+    telemetry_max_bytes: i32 = "telemetry.max.bytes";
     /// `socket.request.max.bytes`
     socket_request_max_bytes: usize = "socket.request.max.bytes";
     /// `connections.max.idle.ms`

@@ -143,7 +143,7 @@ impl Rows {
                 if matches!(self, Self::NamedPartitions(_)) {
                     sample = sample.label("cluster_name", &snapshot.node.cluster_id);
                 }
-                sample.label("topic", &topic.name).plain("partition", partition.index).value(value);
+                sample.label("topic", &topic.name).number("partition", partition.index).value(value);
             }
             _ => self.write_group(snapshot, row, samples),
         }
@@ -176,13 +176,13 @@ impl Rows {
             Self::Offsets(value, _) => {
                 let Some(offset) = groups.offsets.get(row) else { return };
                 let sample = samples.sample().label("consumergroup", offset.group.as_str()).label("topic", &offset.topic);
-                sample.plain("partition", offset.partition).value(value(offset));
+                sample.number("partition", offset.partition).value(value(offset));
             }
             Self::NamedOffsets(value) => {
                 let Some(offset) = groups.offsets.get(row) else { return };
                 let Some(value) = value(offset) else { return };
                 let sample = samples.sample().label("cluster_name", cluster).label("group", offset.group.as_str());
-                sample.label("topic", &offset.topic).plain("partition", offset.partition).value(value);
+                sample.label("topic", &offset.topic).number("partition", offset.partition).value(value);
             }
             _ => {}
         }

@@ -3,8 +3,9 @@
 use super::families;
 use super::family::{Family, Kind};
 use super::snapshot::Snapshot;
-use bytes::{Bytes, BytesMut};
-use std::fmt::{self, Display, Write};
+use bytes::Bytes;
+use std::fmt::Display;
+use std::io::Write;
 
 /// A piece is handed over when it has come to so many bytes.
 const PIECE_BYTES: usize = 64 * 1024;
@@ -54,7 +55,7 @@ impl Pieces {
         if self.ended {
             return None;
         }
-        let mut out = BytesMut::with_capacity(PIECE_BYTES + PIECE_BYTES / 8);
+        let mut out = Vec::with_capacity(PIECE_BYTES + PIECE_BYTES / 8);
         while let Some(family) = self.current {
             let rows = family.rows.count(&self.snapshot);
             if self.row == 0 && rows > 0 {
@@ -64,7 +65,7 @@ impl Pieces {
                 family.rows.write(&self.snapshot, self.row, &mut Samples { out: &mut out, name: family.name });
                 self.row += 1;
                 if out.len() >= PIECE_BYTES {
-                    return Some(out.freeze());
+                    return Some(out.into());
                 }
             }
             self.current = self.families.next();
@@ -74,11 +75,11 @@ impl Pieces {
         if self.format == Format::OpenMetrics {
             out.extend_from_slice(b"# EOF\n");
         }
-        Some(out.freeze()).filter(|bytes| !bytes.is_empty())
+        Some(Bytes::from(out)).filter(|bytes| !bytes.is_empty())
     }
 }
 
-fn head(out: &mut BytesMut, family: &Family, format: Format) {
+fn head(out: &mut Vec<u8>, family: &Family, format: Format) {
     // OpenMetrics names a family of counters without the ending that its samples have.
     let name = match (format, family.kind) {
         (Format::OpenMetrics, Kind::Counter) => family.name.strip_suffix("_total").unwrap_or(family.name),
@@ -89,7 +90,7 @@ fn head(out: &mut BytesMut, family: &Family, format: Format) {
 
 /// Where a family's samples go.
 pub(super) struct Samples<'a> {
-    out: &'a mut BytesMut,
+    out: &'a mut Vec<u8>,
     name: &'static str,
 }
 
@@ -110,7 +111,7 @@ impl Samples<'_> {
 /// A line half written.
 #[must_use]
 pub(super) struct Sample<'a> {
-    out: &'a mut BytesMut,
+    out: &'a mut Vec<u8>,
     labels: bool,
 }
 
@@ -118,27 +119,33 @@ impl Sample<'_> {
     /// A label with any text.
     pub(super) fn label(mut self, name: &str, value: &str) -> Self {
         self.open(name);
-        for part in value.split_inclusive(['\\', '"', '\n']) {
-            let escaped = match part.as_bytes().last() {
-                Some(b'\\') => "\\\\",
-                Some(b'"') => "\\\"",
-                Some(b'\n') => "\\n",
-                _ => {
-                    self.out.extend_from_slice(part.as_bytes());
-                    continue;
+        if value.bytes().any(|byte| matches!(byte, b'\\' | b'"' | b'\n')) {
+            for byte in value.bytes() {
+                match byte {
+                    b'\\' | b'"' => self.out.extend([b'\\', byte]),
+                    b'\n' => self.out.extend(b"\\n"),
+                    _ => self.out.push(byte),
                 }
-            };
-            self.out.extend_from_slice(&part.as_bytes()[..part.len() - 1]);
-            self.out.extend_from_slice(escaped.as_bytes());
+            }
+        } else {
+            self.out.extend_from_slice(value.as_bytes());
         }
-        self.out.extend_from_slice(b"\"");
+        self.out.push(b'"');
         self
     }
 
-    /// A label with a number, or a text that needs no escaping.
+    /// A label with a text that needs no escaping.
     pub(super) fn plain(mut self, name: &str, value: impl Display) -> Self {
         self.open(name);
         let _ = write!(self.out, "{value}\"");
+        self
+    }
+
+    /// A label with a number.
+    pub(super) fn number(mut self, name: &str, value: i32) -> Self {
+        self.open(name);
+        push_whole(self.out, value.into());
+        self.out.push(b'"');
         self
     }
 
@@ -151,9 +158,45 @@ impl Sample<'_> {
 
     /// Ends the line.
     pub(super) fn value(self, value: impl Into<Number>) {
-        let end = if self.labels { "}" } else { "" };
-        let _ = writeln!(self.out, "{end} {}", value.into());
+        self.out.extend_from_slice(if self.labels { b"} " } else { b" " });
+        match value.into() {
+            Number::Whole(number) => push_whole(self.out, number),
+            Number::Count(number) => push_count(self.out, number),
+            Number::Real(number) => push_real(self.out, number),
+        }
+        self.out.push(b'\n');
     }
+}
+
+fn push_whole(out: &mut Vec<u8>, number: i64) {
+    if number < 0 {
+        out.push(b'-');
+    }
+    push_count(out, number.unsigned_abs());
+}
+
+/// There are hundreds of thousands of these in a scrape of many partitions; `write!` takes twice as long.
+fn push_count(out: &mut Vec<u8>, mut number: u64) {
+    let mut digits = [0; 20];
+    let mut first = digits.len();
+    loop {
+        first -= 1;
+        digits[first] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[first..]);
+}
+
+fn push_real(out: &mut Vec<u8>, number: f64) {
+    let _ = match number {
+        _ if number.is_nan() => write!(out, "NaN"),
+        f64::INFINITY => write!(out, "+Inf"),
+        f64::NEG_INFINITY => write!(out, "-Inf"),
+        _ => write!(out, "{number}"),
+    };
 }
 
 /// A value.
@@ -162,18 +205,6 @@ pub(super) enum Number {
     Whole(i64),
     Count(u64),
     Real(f64),
-}
-
-impl Display for Number {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Whole(number) => number.fmt(f),
-            Self::Count(number) => number.fmt(f),
-            Self::Real(number) if number.is_nan() => f.write_str("NaN"),
-            Self::Real(number) if number.is_infinite() => f.write_str(if *number > 0.0 { "+Inf" } else { "-Inf" }),
-            Self::Real(number) => number.fmt(f),
-        }
-    }
 }
 
 impl From<i64> for Number {
@@ -209,5 +240,26 @@ impl From<bool> for Number {
 impl From<f64> for Number {
     fn from(number: f64) -> Self {
         Self::Real(number)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_written_as_prometheus_reads_them() {
+        let written = |number: Number| {
+            let mut out = Vec::new();
+            Samples { out: &mut out, name: "x" }.sample().value(number);
+            String::from_utf8(out).expect("text")
+        };
+        for number in [0, 7, -1, 10, 1_234_567_890, i64::MAX, i64::MIN] {
+            assert_eq!(written(number.into()), format!("x {number}\n"));
+        }
+        assert_eq!(written(u64::MAX.into()), format!("x {}\n", u64::MAX));
+        for (number, text) in [(0.5, "0.5"), (f64::NAN, "NaN"), (f64::INFINITY, "+Inf"), (f64::NEG_INFINITY, "-Inf")] {
+            assert_eq!(written(number.into()), format!("x {text}\n"));
+        }
     }
 }

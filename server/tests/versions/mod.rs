@@ -34,6 +34,7 @@ mod quorum;
 mod render;
 mod sessions;
 mod talk;
+mod telemetry;
 mod topics;
 mod transactions;
 mod txn_members;
@@ -89,6 +90,7 @@ pub(crate) fn tell_all(address: SocketAddr, strict: bool, only: &str) -> Book {
         quorum::STORIES,
         features::STORIES,
         credentials::STORIES,
+        telemetry::STORIES,
     ];
     for story in all.into_iter().flatten().filter(|story| story.name.contains(only)) {
         for version in story.versions.clone() {
@@ -189,6 +191,7 @@ pub(crate) fn golden() -> String {
         include_str!("golden/dirs.golden"),
         include_str!("golden/configs.golden"),
         include_str!("golden/life.golden"),
+        include_str!("golden/telemetry.golden"),
     ];
     files.concat()
 }

@@ -115,6 +115,8 @@ pub(crate) trait Tidy: Clone + Debug + Default + Decodable + Encodable + HeaderV
 }
 
 impl Tidy for DescribeClusterResponse {}
+impl Tidy for GetTelemetrySubscriptionsResponse {}
+impl Tidy for PushTelemetryResponse {}
 impl Tidy for DescribeAclsResponse {}
 impl Tidy for CreateAclsResponse {}
 impl Tidy for DeleteAclsResponse {}

@@ -96,7 +96,7 @@ pub(super) const KEYS: &[KeyDef] = &[
     key("share.fetch.purgatory.purge.interval.requests", Int, "1000", Medium)
         .no_effect("waiting share fetches between clean-ups of finished ones"),
     key("telemetry.max.bytes", Int, "1048576", Low).at_least(1)
-        .later("Bytes of one client metrics push at most."),
+        .doc("Bytes of one client metrics push at most."),
     key("unclean.leader.election.enable", Bool, "false", High).cluster_wide()
         .no_effect("whether a replica that is not in sync may become leader and so lose data"),
     key("unstable.api.versions.enable", Bool, "false", High).internal()
