@@ -5,6 +5,7 @@
 
 mod add_offsets_to_txn;
 mod add_partitions_to_txn;
+mod add_raft_voter;
 mod alter_client_quotas;
 mod alter_configs;
 mod alter_partition_reassignments;
@@ -57,8 +58,11 @@ mod offset_fetch;
 mod offset_for_leader_epoch;
 mod produce;
 mod push_telemetry;
+mod remove_raft_voter;
 mod renew_delegation_token;
 pub mod response;
+mod sasl_authenticate;
+mod sasl_handshake;
 mod sync_group;
 mod table;
 mod txn_offset_commit;

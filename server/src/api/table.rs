@@ -18,6 +18,7 @@ pub static APIS: &[ApiEntry] = &[
     ApiEntry::of::<sync_group::SyncGroup>(),
     ApiEntry::of::<describe_groups::DescribeGroups>(),
     ApiEntry::of::<list_groups::ListGroups>(),
+    ApiEntry::of::<sasl_handshake::SaslHandshake>(),
     ApiEntry::of::<api_versions::ApiVersions>(),
     ApiEntry::of::<create_topics::CreateTopics>(),
     ApiEntry::of::<delete_topics::DeleteTopics>(),
@@ -35,6 +36,7 @@ pub static APIS: &[ApiEntry] = &[
     ApiEntry::of::<describe_configs::DescribeConfigs>(),
     ApiEntry::of::<alter_configs::AlterConfigs>(),
     ApiEntry::of::<describe_log_dirs::DescribeLogDirs>(),
+    ApiEntry::of::<sasl_authenticate::SaslAuthenticate>(),
     ApiEntry::of::<create_partitions::CreatePartitions>(),
     ApiEntry::of::<create_delegation_token::CreateDelegationToken>(),
     ApiEntry::of::<renew_delegation_token::RenewDelegationToken>(),
@@ -63,6 +65,8 @@ pub static APIS: &[ApiEntry] = &[
     ApiEntry::of::<push_telemetry::PushTelemetry>().unadvertised(),
     ApiEntry::of::<list_config_resources::ListConfigResources>(),
     ApiEntry::of::<describe_topic_partitions::DescribeTopicPartitions>(),
+    ApiEntry::of::<add_raft_voter::AddRaftVoter>(),
+    ApiEntry::of::<remove_raft_voter::RemoveRaftVoter>(),
 ];
 
 /// The row of a key.

@@ -1,4 +1,4 @@
-//! SCRAM credentials and delegation tokens.
+//! SCRAM credentials, delegation tokens, and SASL where there is none.
 
 use super::{Story, Talk, story};
 use bytes::Bytes;
@@ -8,7 +8,7 @@ use kafka_protocol::messages::describe_delegation_token_request::DescribeDelegat
 use kafka_protocol::messages::describe_user_scram_credentials_request::UserName;
 use kafka_protocol::messages::{
     AlterUserScramCredentialsRequest, CreateDelegationTokenRequest, DescribeDelegationTokenRequest, DescribeUserScramCredentialsRequest,
-    ExpireDelegationTokenRequest, RenewDelegationTokenRequest,
+    ExpireDelegationTokenRequest, RenewDelegationTokenRequest, SaslAuthenticateRequest, SaslHandshakeRequest,
 };
 use kafka_protocol::protocol::StrBytes;
 
@@ -19,6 +19,8 @@ pub(super) const STORIES: &[Story] = &[
     story("token renewed", 1..=2, renewed),
     story("token expired", 1..=2, expired),
     story("tokens told", 1..=3, tokens),
+    story("sasl handshake", 0..=1, handshake),
+    story("sasl authentication", 0..=2, authentication),
 ];
 
 fn user(talk: &Talk, name: &str) -> StrBytes {
@@ -136,4 +138,12 @@ fn tokens(talk: &mut Talk) {
     talk.ask("nobody's", &DescribeDelegationTokenRequest::default().with_owners(Some(Vec::new())));
     let owner = DescribeDelegationTokenOwner::default().with_principal_type(word("User")).with_principal_name(word("ann"));
     talk.ask("somebody's", &DescribeDelegationTokenRequest::default().with_owners(Some(vec![owner])));
+}
+
+fn handshake(talk: &mut Talk) {
+    talk.ask("plain", &SaslHandshakeRequest::default().with_mechanism(StrBytes::from_static_str("PLAIN")));
+}
+
+fn authentication(talk: &mut Talk) {
+    talk.ask("plain", &SaslAuthenticateRequest::default().with_auth_bytes(Bytes::from_static(b"\0user\0password")));
 }

@@ -124,6 +124,27 @@ impl Tidy for DeleteAclsResponse {}
 impl Tidy for AlterPartitionReassignmentsResponse {}
 impl Tidy for ListPartitionReassignmentsResponse {}
 impl Tidy for UnregisterBrokerResponse {}
+impl Tidy for SaslHandshakeResponse {}
+impl Tidy for SaslAuthenticateResponse {}
+
+/// The cluster's id stands inside a text.
+fn tidy_cluster_id(message: &mut Option<StrBytes>, words: &Words) {
+    if let Some(text) = message {
+        *text = StrBytes::from_string(text.replace(&words.cluster_id, "CLUSTER"));
+    }
+}
+
+impl Tidy for AddRaftVoterResponse {
+    fn tidy(&mut self, words: &Words) {
+        tidy_cluster_id(&mut self.error_message, words);
+    }
+}
+
+impl Tidy for RemoveRaftVoterResponse {
+    fn tidy(&mut self, words: &Words) {
+        tidy_cluster_id(&mut self.error_message, words);
+    }
+}
 impl Tidy for UpdateFeaturesResponse {}
 impl Tidy for CreateDelegationTokenResponse {}
 impl Tidy for RenewDelegationTokenResponse {}
