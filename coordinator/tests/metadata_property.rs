@@ -23,11 +23,19 @@ use std::collections::BTreeMap;
 use support::*;
 use uuid::Uuid;
 
+/// A topic that is to have so many partitions, the new ones on these brokers.
+#[derive(Clone, Debug)]
+struct Growth {
+    name: u8,
+    count: i32,
+    brokers: Option<Vec<Vec<i32>>>,
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Create(Vec<(u8, i32, i16, bool)>),
     CreateAssigned(u8, Vec<(i32, Vec<i32>)>),
-    Grow(Vec<(u8, i32, Option<Vec<Vec<i32>>>)>),
+    Grow(Vec<Growth>),
     DeleteByName(Vec<u8>),
     DeleteById(Vec<u8>),
     Restart,
@@ -63,7 +71,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (any::<u8>(), prop::collection::vec((-1..3i32, prop::collection::vec(2..5i32, 0..3)), 1..3))
             .prop_map(|(n, assignments)| Step::CreateAssigned(n, assignments)),
         2 => prop::collection::vec(
-            (any::<u8>(), -1..8i32, prop::option::of(prop::collection::vec(prop::collection::vec(2..5i32, 0..3), 0..3))), 0..4
+            (any::<u8>(), -1..8i32, prop::option::of(prop::collection::vec(prop::collection::vec(2..5i32, 0..3), 0..3))).prop_map(|(name, count, brokers)| Growth { name, count, brokers }), 0..4
         ).prop_map(Step::Grow),
         1 => names().prop_map(Step::DeleteByName),
         1 => names().prop_map(Step::DeleteById),
@@ -105,7 +113,7 @@ fn take(node: &mut Node, step: &Step) {
             node.create(&create(&[assigned(&name(*n), &assignments)]));
         }
         Step::Grow(topics) => {
-            let topics: Vec<_> = topics.iter().map(|(n, count, brokers)| grow(&name(*n), *count, brokers.as_deref())).collect();
+            let topics: Vec<_> = topics.iter().map(|asked| grow(&name(asked.name), asked.count, asked.brokers.as_deref())).collect();
             let results = node.grow(&topics);
             for result in results.iter().filter(|result| result.error_code == 0) {
                 let asked = topics.iter().find(|topic| topic.name == result.name).expect("a row for a topic that was asked for");
