@@ -5,7 +5,7 @@
 
 use anyhow::{Context, Result, ensure};
 use bytes::{BufMut, Bytes, BytesMut};
-use kafka_protocol::messages::create_topics_request::CreatableTopic;
+use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
 use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
@@ -119,7 +119,18 @@ impl Ask {
 
     /// Makes a topic.
     pub fn create_topic(&mut self, topic: &str, partitions: i32) -> Result<()> {
-        let wanted = CreatableTopic::default().with_name(name(topic)).with_num_partitions(partitions).with_replication_factor(1);
+        self.create_topic_with(topic, partitions, &[])
+    }
+
+    /// Makes a topic with these settings.
+    pub fn create_topic_with(&mut self, topic: &str, partitions: i32, configs: &[(&str, &str)]) -> Result<()> {
+        let word = |text: &str| StrBytes::from_string(text.to_owned());
+        let config = |(key, value): &(&str, &str)| CreatableTopicConfig::default().with_name(word(key)).with_value(Some(word(value)));
+        let wanted = CreatableTopic::default()
+            .with_name(name(topic))
+            .with_num_partitions(partitions)
+            .with_replication_factor(1)
+            .with_configs(configs.iter().map(config).collect());
         let answer = self.ask(5, &CreateTopicsRequest::default().with_topics(vec![wanted]).with_timeout_ms(PATIENCE.as_millis() as i32))?;
         let error = answer.topics.first().context("the topic that was asked for")?.error_code;
         ensure!(error == 0, "CreateTopics of {topic}: error {error}");
