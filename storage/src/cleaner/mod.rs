@@ -1,6 +1,6 @@
 //! Compaction: of each key only the newest record stays, as Kafka's log cleaner does it.
 //!
-//! A pass over one log is [`clean`]. First all that was appended is flushed. Then, in three beats: under the log's lock it is told what to read
+//! A pass over one log is [`clean`]. First all that was appended is synced. Then, in three beats: under the log's lock it is told what to read
 //! (`PartitionLog::prepare_cleaning`); without it the keys of the dirty part go into a map of bounded size and groups of old segments are copied into `.cleaned` files;
 //! under the lock again each group takes the place of its sources (`PartitionLog::install_cleaned`). Called by whoever decides which
 //! log is the filthiest (`PartitionLog::cleanable` tells how filthy); one pass at a time on one log.
@@ -62,16 +62,14 @@ pub fn clean(
 }
 
 /// Whatever decides that a record may go, a newer one or a marker, must not be lost to a power loss when the record is gone. So all that
-/// was appended is flushed before a pass begins.
+/// was appended is synced before a pass begins. The recovery point is left to whoever flushes.
 fn make_durable(with_log: &mut WithLog<'_>) -> Result<(), CleaningError> {
     let mut plan = None;
     with_log(&mut |log| plan = Some(log.prepare_flush()));
-    let Some(plan) = plan else { return Err(CleaningError::Changed) };
-    let outcome = plan.run();
-    let mut plan = Some(plan);
-    with_log(&mut |log| match &outcome {
-        Ok(()) => plan.take().into_iter().for_each(|plan| log.complete_flush(plan)),
-        Err(error) => log.fail(&error.to_string()),
-    });
-    outcome.map_err(CleaningError::Storage)
+    let synced = plan.ok_or(CleaningError::Changed)?.sync_records();
+    // A failed sync is final; a file that could not be opened is only that.
+    if let Err(error @ crate::StorageError::Io { .. }) = &synced {
+        with_log(&mut |log| log.fail(&error.to_string()));
+    }
+    Ok(synced?)
 }

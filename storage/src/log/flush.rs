@@ -42,19 +42,38 @@ impl FlushPlan {
 
     /// Syncs the files, oldest segment first, the leader epochs, then the directory when files were created in it.
     pub fn run(&self) -> Result<(), StorageError> {
-        if let Some(error) = &self.unopened {
-            return Err(StorageError::Offline { log: self.dir.display().to_string(), reason: error.to_string() });
-        }
-        for OpenFile { path, file } in &self.files {
-            file.sync().map_err(|source| StorageError::io("sync", path, source))?;
-        }
+        self.refuse_unopened()?;
+        self.sync_files()?;
         if let Some(mut history) = self.history() {
             history.flush(&*self.disk)?;
         }
-        if self.sync_dir {
-            self.disk.sync_dir(&self.dir).map_err(|source| StorageError::io("sync directory", &self.dir, source))?;
+        self.sync_names()
+    }
+
+    fn refuse_unopened(&self) -> Result<(), StorageError> {
+        match &self.unopened {
+            Some(error) => Err(StorageError::Offline { log: self.dir.display().to_string(), reason: error.to_string() }),
+            None => Ok(()),
         }
-        Ok(())
+    }
+
+    fn sync_files(&self) -> Result<(), StorageError> {
+        let sync = |OpenFile { path, file }: &OpenFile| file.sync().map_err(|source| StorageError::io("sync", path, source));
+        self.files.iter().try_for_each(sync)
+    }
+
+    fn sync_names(&self) -> Result<(), StorageError> {
+        match self.sync_dir {
+            true => self.disk.sync_dir(&self.dir).map_err(|source| StorageError::io("sync directory", &self.dir, source)),
+            false => Ok(()),
+        }
+    }
+
+    /// For the cleaner, which runs beside whoever flushes: makes the records durable, writes nothing, and completes nothing.
+    pub(crate) fn sync_records(&self) -> Result<(), StorageError> {
+        self.refuse_unopened()?;
+        self.sync_files()?;
+        self.sync_names()
     }
 
     /// Writes what would be written, and syncs nothing.

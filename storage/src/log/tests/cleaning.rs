@@ -289,8 +289,8 @@ fn a_pass_is_abandoned_when_the_log_changes_underneath() {
         let mut calls = 0;
         let mut with_log = |work: &mut dyn FnMut(&mut PartitionLog)| {
             calls += 1;
-            // After the flush and the preparation.
-            if calls == 4 {
+            // After the sync and the preparation.
+            if calls == 3 {
                 change(&mut log);
             }
             work(&mut log);
