@@ -92,8 +92,8 @@ mod tests {
                 let mut known = BTreeSet::from([ApiKey::Produce as i16, ApiKey::Fetch as i16, ApiKey::WriteTxnMarkers as i16, ApiKey::DescribeQuorum as i16, ApiKey::SaslHandshake as i16, ApiKey::SaslAuthenticate as i16]);
                 $(
                     known.insert(ApiKey::$key as i16);
-                    let served = APIS.iter().find(|entry| entry.key == ApiKey::$key);
-                    for version in served.map_or(0..=-1, |entry| entry.min_version..=entry.max_version) {
+                    let served = APIS.iter().filter(|entry| entry.key == ApiKey::$key);
+                    for version in served.flat_map(|entry| entry.min_version..=entry.max_version) {
                         let said = told(ApiKey::$key, version, &<$answer>::default(), |answer| answer.throttle_time_ms);
                         assert_eq!(said, if version >= $since { 0x1234_5678 } else { 0 }, "{} v{version}", stringify!($key));
                     }
