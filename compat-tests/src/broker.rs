@@ -243,7 +243,11 @@ impl Broker {
 
     fn ottla_command(&self) -> Result<Command> {
         let mut command = Command::new(ottla::binary()?);
-        command.arg("--port").arg(self.port.to_string()).arg("--data-dir").arg(self.data_dir());
+        command.arg("--port").arg(self.port.to_string());
+        // The flag would overrule a story's own directories.
+        if !self.options.overrides.iter().any(|(key, _)| key == "log.dirs") {
+            command.arg("--data-dir").arg(self.data_dir());
+        }
         for (key, value) in &self.options.overrides {
             command.arg("--override").arg(format!("{key}={value}"));
         }

@@ -78,9 +78,10 @@ impl Drop for Disks {
     }
 }
 
-/// A load that goes on while disks fail.
+/// A load that goes on while disks fail. A producer for each partition: answers on one connection come in the order of the requests, so a slow
+/// partition would hold back the answers of all others.
 struct Load {
-    producer: Producer,
+    producers: Vec<Producer>,
     sent: usize,
     receipts: Vec<(usize, Receipt)>,
 }
@@ -96,7 +97,8 @@ impl Load {
             ("reconnect.backoff.max.ms", "100"),
             ("metadata.recovery.strategy", "none"),
         ];
-        let mut load = Load { producer: Producer::new(broker, &settings)?, sent: 0, receipts: Vec::new() };
+        let producers = (0..PARTITIONS).map(|_| Producer::new(broker, &settings)).collect::<Result<_>>()?;
+        let mut load = Load { producers, sent: 0, receipts: Vec::new() };
         load.send(PARTITIONS)?;
         load.until_acknowledged(&(0..PARTITIONS as i32).collect())?;
         Ok(load)
@@ -106,8 +108,9 @@ impl Load {
     fn send(&mut self, count: usize) -> Result<()> {
         for _ in 0..count {
             let value = format!("{} {}", self.sent, "x".repeat(1000));
-            let record = BaseRecord::<(), str, usize>::with_opaque_to(TOPIC, 0).partition((self.sent % PARTITIONS) as i32).payload(&value);
-            self.producer.send(self.sent, record)?;
+            let partition = self.sent % PARTITIONS;
+            let record = BaseRecord::<(), str, usize>::with_opaque_to(TOPIC, 0).partition(partition as i32).payload(&value);
+            self.producers[partition].send(self.sent, record)?;
             self.sent += 1;
         }
         Ok(())
@@ -126,7 +129,9 @@ impl Load {
     fn until_acknowledged(&mut self, partitions: &BTreeSet<i32>) -> Result<()> {
         let begin = Instant::now();
         loop {
-            self.receipts.extend(self.producer.receipts(Duration::from_millis(20))?);
+            for producer in &self.producers {
+                self.receipts.extend(producer.receipts(Duration::from_millis(5))?);
+            }
             let missing = self.missing();
             if !missing.keys().any(|partition| partitions.contains(partition)) {
                 return Ok(());
@@ -135,9 +140,16 @@ impl Load {
         }
     }
 
+    fn flush(&mut self) -> Result<()> {
+        for producer in &self.producers {
+            self.receipts.extend(producer.finish(4 * PATIENCE)?);
+        }
+        Ok(())
+    }
+
     /// Everything arrives, and lies where the receipts say.
     fn finish(mut self, broker: &mut Broker) -> Result<()> {
-        self.receipts.extend(self.producer.finish(4 * PATIENCE)?);
+        self.flush()?;
         check(&read(broker)?, &self.receipts, self.sent)?;
         broker.kill9()?;
         broker.restart()?;
@@ -317,7 +329,7 @@ fn a_disk_that_fails_costs_its_own_partitions_until_the_restart() {
             broker.kill9()?;
             broker.restart()?;
             load.until_acknowledged(&b)?;
-            load.receipts.extend(load.producer.finish(4 * PATIENCE)?);
+            load.flush()?;
             let found = read(broker)?;
             ensure!(found.len() == first + load.sent, "{calls}: {} found, {} sent", found.len() - first, load.sent);
             for (number, receipt) in &load.receipts {
