@@ -140,7 +140,7 @@ pub fn same_as_golden(file: &str, said: &str) -> Result<()> {
     if expected.len() == found.len() && differences.is_empty() {
         return Ok(());
     }
-    let kept = profile_dir()?.join("compat-runs").join(file);
+    let kept = profile_dir()?.join("compat-runs").join(file.replace('/', "-"));
     fs::write(&kept, said)?;
     ensure!(expected.len() == found.len(), "{file}: {} answers instead of {}: {}", found.len(), expected.len(), kept.display());
     bail!("{file}: {} differences, all of it: {}\n{}", differences.len(), kept.display(), differences.join("\n"))

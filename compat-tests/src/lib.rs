@@ -24,6 +24,7 @@ pub mod program;
 pub mod proxy;
 pub mod rng;
 pub mod service;
+pub mod toolbox;
 mod toolchain;
 pub mod transactor;
 pub mod txn;
