@@ -139,11 +139,12 @@ impl Toolbox {
     }
 }
 
-/// What says nothing of the broker, or only what Ottla does not have: share groups and streams groups.
+/// What says nothing of the broker, what is each build's own (the metadata versions), and what Ottla does not have (share and streams groups).
 fn is_noise(line: &str) -> bool {
     let line = line.trim_start();
     let of_a_stack = line.starts_with("at ") || line.starts_with("... ");
-    line.is_empty() || of_a_stack || line.starts_with("Feature: share.version") || line.starts_with("Feature: streams.version")
+    let feature = line.strip_prefix("Feature: ").unwrap_or_default();
+    line.is_empty() || of_a_stack || ["share.version", "streams.version", "metadata.version"].iter().any(|name| feature.starts_with(name))
 }
 
 fn words_of(line: &str) -> Vec<String> {
@@ -160,6 +161,11 @@ fn words_of(line: &str) -> Vec<String> {
 
 /// Ids (128 bits in base64, or a UUID), times in milliseconds, and the size of batches that a producer made as it pleased.
 fn mask_word(word: &str, numbers: bool) -> String {
+    if word.contains("://") {
+        let is_address = |part: &str| part.contains("://");
+        let parts: Vec<&str> = word.split('"').map(|part| if is_address(part) { "ENDPOINT" } else { part }).collect();
+        return parts.join("\"");
+    }
     if let Some((before, after)) = word.split_once("\"size\":") {
         let after = after.trim_start_matches(|letter: char| letter.is_ascii_digit());
         return format!("{}\"size\":N{}", mask_word(before, numbers), mask_word(after, numbers));
@@ -201,6 +207,7 @@ mod tests {
     fn ids_and_times_are_masked_and_nothing_else() {
         assert_eq!(mask_word("topicId=4L6g3nShT-eMCtK--X86sw,", false), "topicId=ID,");
         assert_eq!(mask_word("1763772345678", false), "TIME");
+        assert_eq!(mask_word("[\"CONTROLLER://localhost:9093\"]}]", true), "[\"ENDPOINT\"]}]");
         assert_eq!(mask_word("retention.ms=604800000", false), "retention.ms=604800000");
         assert_eq!(mask_word("(9223372036854775807)", false), "(9223372036854775807)");
         assert_eq!(mask_word("{\"size\":123,\"x\":1},{\"size\":4}", false), "{\"size\":N,\"x\":1},{\"size\":N}");
