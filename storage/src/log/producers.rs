@@ -12,20 +12,36 @@ const SNAPSHOT_SIZE_BYTES_MAX: u64 = 1 << 30;
 const REPLAY: Millis = Millis(i64::MIN);
 
 impl PartitionLog {
-    /// Sets the producer state to what it was at `up_to`: the newest good snapshot at or below it, and the batches after that.
+    /// Sets the producer state to what it was at `up_to`.
     pub(super) fn load_producers(&mut self, up_to: Offset, report: Option<&mut RecoveryReport>) -> Result<(), StorageError> {
-        let mut states = ProducerStates::new(self.config.producer_id_expiration_ms);
-        let from = self.load_snapshot(&mut states, up_to)?;
-        let first_base = self.segments.first().map_or(Offset(0), Segment::base_offset);
-        if from.unwrap_or(first_base) < up_to {
-            self.replay(&mut states, from.unwrap_or(first_base), up_to, |_, _| ())?;
-            if let Some(report) = report {
-                report.producers_rebuilt_from = Some(from.unwrap_or(first_base));
-            }
+        let (states, replayed_from) = self.producers_at(up_to)?;
+        if let (Some(report), Some(from)) = (report, replayed_from) {
+            report.producers_rebuilt_from = Some(from);
         }
-        states.set_end_offset(up_to);
         self.producers = states;
         Ok(())
+    }
+
+    /// The producer state as of `up_to`: the newest good snapshot at or below it, and the batches after that, from the offset told.
+    fn producers_at(&self, up_to: Offset) -> Result<(ProducerStates, Option<Offset>), StorageError> {
+        let mut states = ProducerStates::new(self.config.producer_id_expiration_ms);
+        let first_base = self.segments.first().map_or(Offset(0), Segment::base_offset);
+        let from = self.load_snapshot(&mut states, up_to)?.unwrap_or(first_base);
+        if from < up_to {
+            self.replay(&mut states, from, up_to, |_, _| ())?;
+        }
+        states.set_end_offset(up_to);
+        Ok((states, (from < up_to).then_some(from)))
+    }
+
+    /// Sees to a readable snapshot where the log is about to begin: once the records below are gone, nothing else tells of their
+    /// producers, were the log cut back to there.
+    pub(super) fn ensure_snapshot_at(&mut self, offset: Offset) -> Result<(), StorageError> {
+        if self.read_snapshot(offset).is_ok_and(|entries| entries.is_some()) {
+            return Ok(());
+        }
+        let (states, _) = self.producers_at(offset)?;
+        self.write_snapshot_at(offset, &states.encode_snapshot())
     }
 
     /// Loads the newest readable snapshot at or below `up_to`; unreadable ones are skipped.
@@ -95,11 +111,15 @@ impl PartitionLog {
     /// Writes a snapshot of the producer state at its end offset.
     pub(super) fn write_snapshot(&mut self) -> Result<(), StorageError> {
         let offset = self.producers.end_offset();
+        self.write_snapshot_at(offset, &self.producers.encode_snapshot())?;
+        self.producers.on_snapshot_written(offset);
+        Ok(())
+    }
+
+    fn write_snapshot_at(&mut self, offset: Offset, text: &[u8]) -> Result<(), StorageError> {
         let path = self.place.path(offset, FileKind::Snapshot);
         let file = self.place.open(&path, OpenMode::Truncate)?;
-        let written = file.write_all_at(&[&self.producers.encode_snapshot()], 0);
-        written.map_err(|source| StorageError::io("write", &path, source))?;
-        self.producers.on_snapshot_written(offset);
+        file.write_all_at(&[text], 0).map_err(|source| StorageError::io("write", &path, source))?;
         if let Err(at) = self.snapshots.binary_search(&offset) {
             self.snapshots.insert(at, offset);
         }

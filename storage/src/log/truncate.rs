@@ -121,10 +121,12 @@ impl PartitionLog {
             Some(first_kept) if count > 0 => first_kept,
             _ => return Ok(None),
         };
-        if self.snapshots.last().is_none_or(|newest| *newest < first_kept) {
-            // What the log will no longer tell of its producers.
-            self.producers.set_end_offset(self.log_end_offset());
-            self.write_snapshot()?;
+        if let Err(error) = self.ensure_snapshot_at(first_kept) {
+            // On a full disk the segments go all the same, as long as a later snapshot is there.
+            if self.snapshots.last().is_none_or(|newest| *newest <= first_kept) {
+                return Err(error);
+            }
+            tracing::warn!(log = %self.id, %error, "no snapshot of producers where the log now begins; a later one is there");
         }
         Ok(Some(RetentionPlan {
             disk: Arc::clone(&self.place.disk),

@@ -165,3 +165,20 @@ fn the_last_word_on_a_producer_is_written_down_before_its_records_go() {
     let (mut log, _) = house.open_after_crash();
     assert!(append(&mut log, &produced(1, 0, 0, 1, false)).duplicate);
 }
+
+#[test]
+fn producers_are_known_where_the_log_begins_though_their_snapshot_there_was_destroyed() {
+    let (house, mut log) = filled(0);
+    append(&mut log, &produced(1, 0, 0, 2, false));
+    log.roll(NOW).expect("rolled");
+    append(&mut log, &batch(2));
+    log.close(true).expect("closed");
+    std::fs::write(house.file(2, "snapshot"), b"no snapshot").expect("written");
+    let mut log = house.open();
+    log.set_high_watermark(log.log_end_offset());
+    log.advance_log_start_offset(Offset(2)).expect("moved");
+    assert_eq!(log.enforce_retention(NOW).expect("enforced"), 1);
+    assert!(log.truncate_to(Offset(2)).expect("truncated"));
+    let again = log.append_as_leader(NOW, &produced(1, 0, 0, 2, false), EPOCH, AppendOrigin::Client).expect("appended");
+    assert!(again.duplicate, "its producer was forgotten");
+}
