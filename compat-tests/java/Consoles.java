@@ -126,7 +126,6 @@ public class Consoles {
         say("log dirs of no broker", () -> admin.describeLogDirs(List.of(9), new DescribeLogDirsOptions().timeoutMs(2000)).allDescriptions().get());
         TopicPartitionReplica replica = new TopicPartitionReplica("c", 0, 1);
         say("replica log dirs", () -> admin.describeReplicaLogDirs(List.of(replica)).all().get().get(replica).getCurrentReplicaOffsetLag());
-        say("move to no dir", () -> admin.alterReplicaLogDirs(Map.of(replica, "/no/such/dir")).all().get());
         say("reassignments", () -> admin.listPartitionReassignments().reassignments().get());
         say("reassign to itself", () -> admin.alterPartitionReassignments(Map.of(at(0), Optional.of(new NewPartitionReassignment(List.of(1))))).all().get());
         say("reassign to nobody", () -> admin.alterPartitionReassignments(Map.of(at(0), Optional.of(new NewPartitionReassignment(List.of(9))))).all().get());
