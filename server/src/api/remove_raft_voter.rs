@@ -1,4 +1,4 @@
-//! RemoveRaftVoter (key 81), v0. See AddRaftVoter.
+//! RemoveRaftVoter (key 81), v0.
 
 use super::add_raft_voter::{Asked, refusal};
 use super::{Api, RequestContext};

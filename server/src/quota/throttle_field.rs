@@ -160,6 +160,8 @@ mod tests {
         PushTelemetry: PushTelemetryResponse, since 0;
         ListConfigResources: ListConfigResourcesResponse, since 0;
         DescribeTopicPartitions: DescribeTopicPartitionsResponse, since 0;
+        AddRaftVoter: AddRaftVoterResponse, since 0;
+        RemoveRaftVoter: RemoveRaftVoterResponse, since 0;
     }
 
     #[test]

@@ -73,7 +73,10 @@ impl Segment {
         if file.len().is_ok_and(|len| len <= self.size_bytes) {
             return true;
         }
-        let Err(error) = file.set_len(self.size_bytes) else { return true };
+        let Err(error) = file.set_len(self.size_bytes) else {
+            self.cut_unsynced = true;
+            return true;
+        };
         // A disk that takes nothing at the moment has lost nothing: the tail is cut before anything is written behind it.
         self.cut_due = [failed, &error].into_iter().all(|error| Trouble::of(error).is_some_and(Trouble::is_pressure));
         self.cut_due
@@ -85,6 +88,7 @@ impl Segment {
             let cut = self.log_file(place)?.set_len(self.size_bytes);
             cut.map_err(|source| StorageError::io("truncate", self.log_path(place), source))?;
             self.cut_due = false;
+            self.cut_unsynced = true;
         }
         Ok(())
     }
@@ -122,13 +126,19 @@ impl Segment {
     }
 
     /// Ends the segment, or makes it fit to be left: the largest timestamp goes to the time index, all companions are written whole.
-    /// `end_offset` is where the next segment begins. Returns what must be synced besides the `.log`. May be done again.
+    /// `end_offset` is where the next segment begins. Returns what must be synced besides the `.log` that new
+    /// records are in. May be done again.
     pub(crate) fn finish(&mut self, place: &Place, end_offset: Offset, interval_bytes: u32) -> Result<Vec<OpenFile>, StorageError> {
         self.cut_back(place)?;
-        let files = self.write_companions(place, interval_bytes)?;
+        let mut files = self.write_companions(place, interval_bytes)?;
         let (base_offset, size_bytes) = (self.base_offset, self.size_bytes);
         if self.inner_mut().transactions.is_some() {
             seal::write(place, base_offset, Finished { end_offset, log_size_bytes: size_bytes })?;
+        }
+        if self.cut_unsynced {
+            // A flush may have made durable what was cut off since, and with no records after it the next one would leave this file out.
+            files.push(OpenFile { path: self.log_path(place), file: self.log_file(place)? });
+            self.cut_unsynced = false;
         }
         Ok(files)
     }

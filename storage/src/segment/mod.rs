@@ -45,6 +45,8 @@ pub(crate) struct Segment {
     created_at: Millis,
     /// The file ends in a piece of a failed write.
     cut_due: bool,
+    /// Something was cut off after a failed write, and the cut need not be on disk.
+    cut_unsynced: bool,
     inner: Mutex<Inner>,
 }
 
@@ -62,7 +64,7 @@ struct Inner {
 
 impl Segment {
     fn new(base_offset: Offset, size_bytes: u64, created_at: Millis, inner: Inner) -> Self {
-        Self { base_offset, size_bytes, created_at, cut_due: false, inner: Mutex::new(inner) }
+        Self { base_offset, size_bytes, created_at, cut_due: false, cut_unsynced: false, inner: Mutex::new(inner) }
     }
 
     /// Creates the `.log` file, empty. Companions follow when there is something to say, at the latest with `finish`.
