@@ -18,7 +18,6 @@ const CLASSES: &[(&str, &str)] = &[
     ("kafka-client-metrics", "org.apache.kafka.tools.ClientMetricsCommand"),
     ("kafka-cluster", "org.apache.kafka.tools.ClusterTool"),
     ("kafka-configs", "kafka.admin.ConfigCommand"),
-    ("kafka-consumer-groups", "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand"),
     ("kafka-consumer-perf-test", "org.apache.kafka.tools.ConsumerPerformance"),
     ("kafka-delegation-tokens", "org.apache.kafka.tools.DelegationTokenCommand"),
     ("kafka-delete-records", "org.apache.kafka.tools.DeleteRecordsCommand"),

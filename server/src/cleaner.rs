@@ -68,7 +68,7 @@ impl Cleaner {
     }
 
     /// Has as many threads as the configuration asks for.
-    pub(crate) fn adjust(&'_ self, node: &Arc<Node>) {
+    pub(crate) fn adjust(&self, node: &Arc<Node>) {
         let config = node.dynamic.kept();
         let mut shared = self.lock();
         shared.wanted = if config.log_cleaner_enable() { config.log_cleaner_threads() } else { 0 };
